@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* libnumaperf: a NUMA-first runtime for Linux. This header only includes the modules'. */
+#ifndef NUMAPERF_H
+#define NUMAPERF_H
+
+#include <numaperf/affinity.h>
+#include <numaperf/base.h>
+#include <numaperf/capability.h>
+#include <numaperf/executor.h>
+#include <numaperf/mask.h>
+#include <numaperf/placement.h>
+#include <numaperf/region.h>
+#include <numaperf/topology.h>
+
+#endif

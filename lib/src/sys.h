@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rank 1: the one seam to the kernel. Nothing else in the library makes a system call, reads
+ * /sys or /proc, starts a thread or allocates: it goes through the table `np_sys`, so that a
+ * test can replace any call, count it, or make the n-th one fail.
+ *
+ * Every call that can fail returns an int: a value >= 0, or -errno (errno itself means nothing
+ * here). What a call produces comes through an out-parameter. All of them retry EINTR.
+ */
+#ifndef NP_SYS_H
+#define NP_SYS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Called for each name in a folder but "." and ".."; non-zero ends the scan and is returned. */
+typedef int (*np_scan_fn)(void *ctx, const char *name);
+
+/*
+ * X(name, (parameters), (arguments)): one line a call, so that the table, and any table that
+ * wraps it, is generated.
+ *
+ *  alloc            zeroed memory, `align` 0 (malloc's) or a power of two; freed by np_free()
+ *  open_root        opens the folder that stands for / ("" or NULL: the machine's); a
+ * descriptor open_at          opens a file for reading, relative to such a folder (no leading
+ * slash) read             read(2): short reads happen close            never fails for the
+ * caller scan_at          names in a folder; 0, what `fn` returned, or -errno map, unmap
+ * anonymous private memory, read-write, MAP_NORESERVE not set mbind            nodes as 64-bit
+ * words, `nwords` of them (bits + 1 is passed, see kernel-facts) get_mempolicy    policy of the
+ * thread (addr NULL) or of the page's mapping, never faulting in move_pages       nodes NULL:
+ * only asks; returns as the call (>= 0) or -errno sched_getaffinity  bytes written (the
+ * kernel's cpumask size) or -errno getcpu           CPU and node of this moment set_scheduler
+ * policy SCHED_OTHER, SCHED_FIFO, ... and priority, of a thread capget           effective
+ * capabilities of the calling thread, as a bit mask seccomp_mode     0, or 2 when a filter is
+ * installed memlock_limit    RLIMIT_MEMLOCK, bytes; UINT64_MAX: unlimited bpf_probe loads and
+ * drops a two-instruction tracing program thread_create    all signals blocked in the new
+ * thread; stack 0: the default thread_join      pthread_join set_thread_name  of the calling
+ * thread, cut to 15 bytes futex_wait       sleeps while *word == value; timeout_ns < 0: for
+ * ever. -ETIMEDOUT, -EAGAIN futex_wake       wakes up to n; how many it woke
+ */
+#define NP_SYS_CALLS(X)                                                                       \
+ X(alloc, (void **out, size_t size, size_t align), (out, size, align))                        \
+ X(open_root, (const char *root), (root))                                                     \
+ X(open_at, (int dir, const char *path), (dir, path))                                         \
+ X(read, (int fd, void *buf, size_t size), (fd, buf, size))                                   \
+ X(close, (int fd), (fd))                                                                     \
+ X(scan_at, (int dir, const char *path, np_scan_fn fn, void *ctx), (dir, path, fn, ctx))      \
+ X(map, (void **out, size_t length), (out, length))                                           \
+ X(unmap, (void *addr, size_t length), (addr, length))                                        \
+ X(madvise, (void *addr, size_t length, int advice), (addr, length, advice))                  \
+ X(mlock, (const void *addr, size_t length), (addr, length))                                  \
+ X(munlock, (const void *addr, size_t length), (addr, length))                                \
+ X(mbind,                                                                                     \
+   (void *addr, size_t length, int policy, const uint64_t *nodes, unsigned int nwords,        \
+    unsigned int flags),                                                                      \
+   (addr, length, policy, nodes, nwords, flags))                                              \
+ X(set_mempolicy, (int policy, const uint64_t *nodes, unsigned int nwords),                   \
+   (policy, nodes, nwords))                                                                   \
+ X(get_mempolicy,                                                                             \
+   (int *policy, uint64_t *nodes, unsigned int nwords, const void *addr, unsigned int flags), \
+   (policy, nodes, nwords, addr, flags))                                                      \
+ X(set_home_node, (void *addr, size_t length, int node), (addr, length, node))                \
+ X(move_pages,                                                                                \
+   (int pid, unsigned long count, void **pages, const int *nodes, int *status, int flags),    \
+   (pid, count, pages, nodes, status, flags))                                                 \
+ X(migrate_pages, (int pid, unsigned int nwords, const uint64_t *from, const uint64_t *to),   \
+   (pid, nwords, from, to))                                                                   \
+ X(sched_setaffinity, (int tid, size_t size, const void *mask), (tid, size, mask))            \
+ X(sched_getaffinity, (int tid, size_t size, void *mask), (tid, size, mask))                  \
+ X(getcpu, (unsigned int *cpu, unsigned int *node), (cpu, node))                              \
+ X(get_scheduler, (int tid, int *priority), (tid, priority))                                  \
+ X(set_scheduler, (int tid, int policy, int priority), (tid, policy, priority))               \
+ X(capget, (uint64_t * effective), (effective))                                               \
+ X(seccomp_mode, (void), ())                                                                  \
+ X(memlock_limit, (uint64_t * bytes), (bytes))                                                \
+ X(bpf_probe, (void), ())                                                                     \
+ X(thread_create, (pthread_t * thread, size_t stack_size, void *(*fn)(void *), void *arg),    \
+   (thread, stack_size, fn, arg))                                                             \
+ X(thread_join, (pthread_t thread), (thread))                                                 \
+ X(set_thread_name, (const char *name), (name))                                               \
+ X(futex_wait, (uint32_t * word, uint32_t value, int64_t timeout_ns),                         \
+   (word, value, timeout_ns))                                                                 \
+ X(futex_wake, (uint32_t * word, int n), (word, n))
+
+struct np_sys {
+#define NP_SYS_FIELD(name, params, args) int(*name) params;
+	NP_SYS_CALLS(NP_SYS_FIELD)
+#undef NP_SYS_FIELD
+};
+
+/* The kernel itself. */
+extern const struct np_sys np_sys_real;
+
+/* What the library calls: np_sys_real, until a test says otherwise (while no other thread is in
+ * the library). */
+extern const struct np_sys *np_sys;
+
+/* ---- on top of the table; these cannot be replaced, only what they call ---- */
+
+/* Frees what `alloc` gave; NULL does nothing. */
+void np_free(void *p);
+
+/* Cannot fail: ids and clock of the calling thread. */
+int np_gettid(void);
+int np_getpid(void);
+uint64_t np_clock_ns(void);
+size_t np_page_size(void);
+
+/*
+ * The whole file as text, with a NUL byte behind it that is not counted; *len may be NULL.
+ * Freed by np_free(). Handles short reads and files of any size. 0 or -errno.
+ */
+int np_read_file(int dir, const char *path, char **text, size_t *len);
+
+/* The same into a caller's buffer, terminated: the length, or -errno (-EOVERFLOW: too large).
+ */
+int np_read_small(int dir, const char *path, char *buf, size_t size);
+
+/* A file that holds one number, decimal. 0 or -errno; -EINVAL: it does not. */
+int np_read_number(int dir, const char *path, int64_t *value);
+
+#endif
