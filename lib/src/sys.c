@@ -71,9 +71,34 @@ static int real_map(void **out, size_t length)
 	return 0;
 }
 
+/* Address space without access, which no memory is committed to: for guards, and to align. */
+static int real_reserve(void **out, size_t length)
+{
+	void *p = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+static int real_protect(void *addr, size_t length, int prot)
+{
+	return result(mprotect(addr, length, prot));
+}
+
 static int real_unmap(void *addr, size_t length)
 {
 	return result(munmap(addr, length));
+}
+
+/*
+ * MS_ASYNC does nothing since Linux 2.6.19 but walk the mappings and answer ENOMEM for a hole
+ * (mm/msync.c): the cheapest question about a range that changes nothing.
+ */
+static int real_mapped(const void *addr, size_t length)
+{
+	return result(msync((void *)addr, length, MS_ASYNC));
 }
 
 static int real_madvise(void *addr, size_t length, int advice)

@@ -27,7 +27,8 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  * descriptor open_at          opens a file for reading, relative to such a folder (no leading
  * slash) read             read(2): short reads happen close            never fails for the
  * caller scan_at          names in a folder; 0, what `fn` returned, or -errno map, unmap
- * anonymous private memory, read-write, MAP_NORESERVE not set mbind            nodes as 64-bit
+ * anonymous private memory, read-write, MAP_NORESERVE not set reserve, protect     address space
+ * without access; mprotect mapped           0, or -ENOMEM when the range has a hole mbind            nodes as 64-bit
  * words, `nwords` of them (bits + 1 is passed, see kernel-facts) get_mempolicy    policy of the
  * thread (addr NULL) or of the page's mapping, never faulting in move_pages       nodes NULL:
  * only asks; returns as the call (>= 0) or -errno sched_getaffinity  bytes written (the
@@ -48,7 +49,10 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  X(close, (int fd), (fd))                                                                     \
  X(scan_at, (int dir, const char *path, np_scan_fn fn, void *ctx), (dir, path, fn, ctx))      \
  X(map, (void **out, size_t length), (out, length))                                           \
+ X(reserve, (void **out, size_t length), (out, length))                                       \
+ X(protect, (void *addr, size_t length, int prot), (addr, length, prot))                      \
  X(unmap, (void *addr, size_t length), (addr, length))                                        \
+ X(mapped, (const void *addr, size_t length), (addr, length))                                 \
  X(madvise, (void *addr, size_t length, int advice), (addr, length, advice))                  \
  X(mlock, (const void *addr, size_t length), (addr, length))                                  \
  X(munlock, (const void *addr, size_t length), (addr, length))                                \
