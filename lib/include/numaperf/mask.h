@@ -36,15 +36,21 @@ struct numaperf_nodemask {
  *  set, clear          -EINVAL when the id is out of range: a mask never holds what it cannot
  *  test                false when out of range
  *  count, empty        how many; whether none
- *  first, next, last   the smallest id; the smallest above `after`; the largest; -1: there is
- * none equal, subset, intersects subset: every id of `a` is in `b`; the empty set is a subset
- * of all and, or, andnot     `dst = a op b`; dst may be a or b parse, parse_map    the kernel's
- * list and map; white space around, a final newline and the NUL bytes that some files end with
- * are allowed. Empty text is the empty set. -EINVAL (syntax) or -ERANGE (an id beyond the
- * maximum): `mask` is then unchanged, and the error names the offending place. format,
- * format_map  as snprintf: writes at most `size` bytes, always terminated when size > 0, and
- * returns the length that the whole text has. The empty set is "". The map has as many 32-bit
- * words as the last id needs, at least one.
+ *  first, next, last   the smallest id; the smallest above `after`; the largest; -1: no such
+ *  equal, subset,      subset: every id of `a` is in `b`; the empty set is a subset of all
+ *  intersects
+ *  and, or, andnot     `dst = a op b`; dst may be a or b
+ *  parse, parse_map    the kernel's list and map, see below
+ *  format, format_map  as snprintf: writes at most `size` bytes, always terminated when
+ *                      size > 0, and returns the length that the whole text has. The empty
+ *                      set is "". The map has as many 32-bit words as the last id needs, at
+ *                      least one.
+ *
+ * parse, parse_map: white space round the text and, in lists, after a comma is allowed; empty
+ * text is the empty set. -EINVAL (syntax) or -ERANGE (an id beyond the maximum): `mask` is then
+ * unchanged, and the error names the offending place. Only a range may have a group ("8:1/2" is
+ * refused, as the kernel does). A map may be one long number without commas, and may start with
+ * 0x; leading zeros may exceed the maximum, as old kernels print them.
  */
 #define NUMAPERF_MASK_DECLARE(type)                                                          \
  NUMAPERF_API void numaperf_##type##_zero(struct numaperf_##type *mask);                     \
@@ -85,8 +91,7 @@ struct numaperf_nodemask {
 NUMAPERF_MASK_DECLARE(cpuset)
 NUMAPERF_MASK_DECLARE(nodemask)
 
-/* Runs the statement for each id of the set, ascending; `cpu` / `node` is declared by the loop.
- */
+/* Runs the statement for each id of the set, ascending; the loop declares `cpu` / `node`. */
 #define NUMAPERF_CPUSET_FOR_EACH(cpu, mask) \
  for (int cpu = numaperf_cpuset_first(mask); cpu >= 0; cpu = numaperf_cpuset_next(mask, cpu))
 

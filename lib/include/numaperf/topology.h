@@ -43,7 +43,8 @@ NUMAPERF_API struct numaperf_topology *numaperf_topology_ref(struct numaperf_top
 /* Gives one reference back; the last one frees the snapshot. NULL does nothing. */
 NUMAPERF_API void numaperf_topology_unref(struct numaperf_topology *topo);
 
-/* What was contradictory or missing and how it was read, one line each; usually none. */
+/* What was contradictory or missing and how it was read, one line each; usually none. The texts
+ * live as long as the topology; NULL beyond the last one. */
 NUMAPERF_API size_t numaperf_topology_warning_count(const struct numaperf_topology *topo);
 NUMAPERF_API const char *numaperf_topology_warning(const struct numaperf_topology *topo,
 						   size_t i);
@@ -71,7 +72,8 @@ NUMAPERF_API void numaperf_topology_cpu_nodes(const struct numaperf_topology *to
 /* with memory */
 NUMAPERF_API void numaperf_topology_memory_nodes(const struct numaperf_topology *topo,
 						 struct numaperf_nodemask *nodes);
-/* whose memory the cpuset of this process allows (Mems_allowed of /proc/self/status), online */
+/* whose memory the cpuset of this process allows (Mems_allowed of /proc/self/status), online;
+ * a node without memory may be among them */
 NUMAPERF_API void numaperf_topology_allowed_nodes(const struct numaperf_topology *topo,
 						  struct numaperf_nodemask *nodes);
 
@@ -133,14 +135,19 @@ NUMAPERF_API void numaperf_topology_online_cpus(const struct numaperf_topology *
 						struct numaperf_cpuset *cpus);
 NUMAPERF_API void numaperf_topology_possible_cpus(const struct numaperf_topology *topo,
 						  struct numaperf_cpuset *cpus);
-/* Cpus_allowed of this process when the snapshot was taken, online */
+/*
+ * Cpus_allowed of this process when the snapshot was taken, online: of its main thread, and of
+ * the calling thread. In a saved tree without proc/self/status, the cpuset of the process that
+ * saved it, if proc/self/cgroup and its files are there.
+ */
 NUMAPERF_API void numaperf_topology_allowed_cpus(const struct numaperf_topology *topo,
 						 struct numaperf_cpuset *cpus);
 /* isolcpus= (cpu/isolated) */
 NUMAPERF_API void numaperf_topology_isolated_cpus(const struct numaperf_topology *topo,
 						  struct numaperf_cpuset *cpus);
 
-/* The node of an online CPU; -1 when the CPU is not online. */
+/* The node of an online CPU; -1: the CPU is not online or (with a warning) in no online node.
+ */
 NUMAPERF_API int numaperf_topology_cpu_node(const struct numaperf_topology *topo, int cpu);
 
 struct numaperf_cpu_info {
