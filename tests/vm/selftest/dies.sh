@@ -1,0 +1,3 @@
+. "$NP_LIB"
+t_ok 'before'
+kill -9 $$

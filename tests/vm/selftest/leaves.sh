@@ -1,0 +1,3 @@
+. "$NP_LIB"
+t_ok 'before'
+exit 0

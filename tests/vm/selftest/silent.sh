@@ -1,0 +1,2 @@
+. "$NP_LIB"
+t_done
