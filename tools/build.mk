@@ -1,5 +1,5 @@
 # The tools. They see the public headers only.
-TOOL_OBJS    := $(patsubst %.c,$(O)/obj/%.o,$(sort $(wildcard tools/numaperf.c tools/cmd_*.c)))
+TOOL_OBJS    := $(patsubst %.c,$(O)/obj/%.o,$(sort $(wildcard tools/numaperf.c tools/tool.c tools/cmd_*.c)))
 TOOL_TARGETS := $(if $(TOOL_OBJS),$(O)/bin/numaperf)
 
 $(O)/bin/numaperf: $(TOOL_OBJS) $(LIB_SO)
