@@ -285,7 +285,7 @@ static char *huge_text(const struct numaperf_node_info *info)
 
 static int print_nodes(const struct tool_command *cmd, const struct numaperf_topology *topo)
 {
-	static const char *const head[] = { "NODE",   "PACKAGE", "CPUS",    "ALLOWED",
+	static const char *const head[] = { "NODE",   "PACKAGE", "CPUS",    "ALLOWED CPUS",
 					    "MEMORY", "FREE",	 "ALLOWED", "HUGE PAGES" };
 	enum {
 		COLUMNS = sizeof(head) / sizeof(head[0])

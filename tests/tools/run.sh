@@ -1,0 +1,311 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The numaperf tool from outside: exit statuses, JSON, misuse, trees, broken outputs, man pages.
+# TAP on standard output. O is the output folder.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/tools/tap.sh
+
+out=$(realpath "${O:-build}")
+tool=$out/bin/numaperf
+work=$(mktemp -d "${TMPDIR:-/tmp}/numaperf-tools.XXXXXX") || exit 1
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+o=$work/out
+e=$work/err
+nobody=65534
+
+# run ARG...: the tool with its output in $o and $e, its status in $st
+run() {
+	"$tool" "$@" >"$o" 2>"$e" </dev/null
+	st=$?
+}
+
+# json EXPRESSION: whether it holds for what is in $o
+json() {
+	jq -e "$1" "$o" >"$work/jq" 2>&1
+}
+
+# ---- verbs, help, misuse ----
+
+run --help
+for verb in topology check demo; do
+	[ "$st" = 0 ] && grep -q "^  $verb " "$o" && [ ! -s "$e" ]
+	result "--help lists $verb" $? "$o" "$e"
+done
+version=$(awk '/define NUMAPERF_VERSION_(MAJOR|MINOR|PATCH)/ { v = v s $3; s = "." }
+	END { print v }' lib/include/numaperf/base.h)
+run --version
+[ "$st" = 0 ] && [ "$(cat "$o")" = "numaperf $version" ]
+result "--version is the header's $version" $? "$o" "$e"
+for verb in topology check demo; do
+	run help "$verb"
+	cp "$o" "$work/help"
+	run "$verb" --help
+	[ "$st" = 0 ] && cmp -s "$o" "$work/help" && grep -q "^Usage: numaperf $verb" "$o"
+	result "help $verb and $verb --help agree" $? "$o" "$e"
+done
+
+misuse() { # what the message must hold, then the arguments
+	word=$1
+	shift
+	run "$@"
+	[ "$st" = 2 ] && [ ! -s "$o" ] && head -n 1 "$e" | grep -q '^numaperf' &&
+		grep -qF -e "$word" "$e"
+	result "misuse: numaperf $(printf '%q ' "$@")is status 2, and says so" $? "$o" "$e"
+}
+misuse 'no verb'
+misuse "'bogus' is not a verb" bogus
+misuse "'bogus' is not a verb" help bogus
+misuse 'one verb' help check demo
+misuse 'stands alone' --version check
+misuse 'unknown option --bogus' topology --bogus
+misuse 'unknown option -z' topology -z
+misuse 'unknown option -z' check -jz
+misuse 'option --json takes no value' topology --json=1
+misuse 'option --sysfs needs a value' topology --sysfs
+misuse 'option -s needs a value' topology -s
+misuse "unexpected argument 'more'" topology more
+misuse "unexpected argument 'more'" check more
+misuse "unexpected argument 'more'" demo -- more
+misuse 'not an empty name' topology --sysfs ''
+misuse "no mode 'hard'" demo --mode hard
+misuse "no steal policy 'Some'" demo --policy Some
+misuse 'is not a verb' "$(printf 'a\033[31mb')"
+! LC_ALL=C grep -q "$(printf '\033')" "$e"
+result 'what is repeated in an error cannot steer the terminal' $? "$e"
+
+# ---- topology of this machine ----
+
+run topology --json
+[ "$st" = 0 ] && python3 -m json.tool <"$o" >/dev/null 2>"$e"
+result 'topology --json is JSON' $? "$o" "$e"
+json '.node_count == (.nodes | length) and (.warnings | type) == "array"
+	and (.nodes | all(has("id") and has("cpus") and has("memory_bytes") and has("distances")
+	and has("has_cpus") and has("has_memory")))'
+result 'topology --json has the keys' $? "$work/jq" "$o"
+json ".online_cpus == \"$(cat /sys/devices/system/cpu/online)\""
+result 'online_cpus is what the kernel says' $? "$work/jq"
+if [ -d /sys/devices/system/node ]; then
+	for dir in /sys/devices/system/node/node[0-9]*; do
+		id=${dir##*/node}
+		kb=$(awk '$3 == "MemTotal:" { print $4 }' "$dir/meminfo")
+		json "[.nodes[] | select(.id == $id)] | length == 1 and .[0].cpus == \"$(cat \
+			"$dir/cpulist")\" and .[0].memory_bytes == $((kb * 1024))
+			and .[0].distances[\"$id\"] == 10"
+		result "node $id: CPUs, memory, own distance" $? "$work/jq"
+	done
+else
+	json '.nodes | length == 1 and .[0].id == 0'
+	result 'a kernel without NUMA is one node 0' $? "$work/jq"
+fi
+run topology
+[ "$st" = 0 ] && grep -q '^  NODE' "$o" && grep -q '^Distances' "$o" && [ ! -s "$e" ]
+result 'topology as text' $? "$o" "$e"
+first=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+taskset -c "$first" "$tool" topology --json >"$o" 2>"$e" &&
+	json ".allowed_cpus == \"$first\" and .online_cpus == \"$(cat \
+		/sys/devices/system/cpu/online)\" and ([.nodes[].allowed_cpus] | add) == \"$first\""
+result 'allowed and online CPUs are kept apart' $? "$o" "$e"
+
+# ---- saved and made-up trees ----
+
+# put TREE FILE TEXT
+put() {
+	mkdir -p "$(dirname "$1/sys/devices/system/$2")" &&
+		printf '%s\n' "$3" >"$1/sys/devices/system/$2"
+}
+
+# tree NAME NODES: a plain machine of that many nodes, two CPUs and (id + 1) GiB each
+tree() {
+	t=$work/$1
+	last=$(($2 - 1))
+	put "$t" cpu/online "0-$(($2 * 2 - 1))"
+	put "$t" cpu/possible "0-$(($2 * 2 - 1))"
+	put "$t" node/online "0-$last"
+	put "$t" node/possible "0-$last"
+	for id in $(seq 0 "$last"); do
+		put "$t" "node/node$id/cpulist" "$((id * 2))-$((id * 2 + 1))"
+		put "$t" "node/node$id/meminfo" "Node $id MemTotal: $(((id + 1) << 20)) kB"
+		put "$t" "node/node$id/distance" "$(for to in $(seq 0 "$last"); do
+			[ "$to" = "$id" ] && printf '10 ' || printf '%d ' $((20 + id + to))
+		done)"
+	done
+}
+
+for archive in tests/sysfs/*.tar.bz2; do
+	name=$(basename "$archive" .tar.bz2)
+	mkdir -p "$work/saved" && tar -xjf "$archive" -C "$work/saved" 2>"$e"
+	# the folder in the archive need not have the archive's name
+	dir=$(tar -tjf "$archive" 2>/dev/null | head -n 1 | cut -d/ -f1)
+	run topology --json --sysfs "$work/saved/$dir"
+	[ "$st" = 0 ] && python3 tests/tools/tree.py "$work/saved/$dir" "$o" >"$e" 2>&1
+	result "tree $name: as its files say" $? "$e"
+	run topology -s "$work/saved/$dir"
+	[ "$st" = 0 ] && grep -q '^  NODE' "$o"
+	result "tree $name: as text" $? "$e"
+done
+
+tree plain 3
+run topology --json --sysfs "$work/plain"
+[ "$st" = 0 ] && python3 tests/tools/tree.py "$work/plain" "$o" >"$e" 2>&1 &&
+	json '.nodes[2].memory_bytes == 3221225472 and .nodes[1].distances["2"] == 23
+		and .warnings == []'
+result 'a made-up tree of three nodes' $? "$e" "$o"
+
+rm -rf "$work/flat" && put "$work/flat" cpu/online 0-2,5 && put "$work/flat" cpu/possible 0-7
+run topology --json --sysfs "$work/flat"
+[ "$st" = 0 ] && json '.node_count == 1 and .nodes[0].id == 0 and .nodes[0].cpus == "0-2,5"'
+result 'a tree without node folders is one node 0 with all online CPUs' $? "$e" "$o"
+
+# broken NAME FILE TEXT: one contradiction in a plain tree: an error that names a file of the
+# tree, or a result with a warning; never anything else
+broken() {
+	tree "broken-$1" 2
+	put "$work/broken-$1" "$2" "$3"
+	run topology --json --sysfs "$work/broken-$1"
+	if [ "$st" = 0 ]; then
+		json '.warnings | length > 0'
+	else
+		[ "$st" = 1 ] && [ ! -s "$o" ] && grep -q "$(basename "$2")" "$e"
+	fi
+	result "contradiction ($1): an error or a warning" $? "$o" "$e"
+}
+broken overlap node/node1/cpulist 0-3
+broken beyond node/node1/cpulist 2-900
+broken words node/node1/cpulist 'two and three'
+broken reversed node/node1/cpulist 3-2
+broken huge node/node1/cpulist 2-99999999999999999999
+broken distance node/node0/distance '10 twenty'
+broken short node/node0/distance 10
+broken self node/node0/distance '20 10'
+broken memory node/node0/meminfo 'Node 0 MemTotal: much kB'
+broken online node/online 0-5
+broken cpus cpu/online 'none at all'
+broken bytes node/node1/cpulist "$(printf '2-3\001\033[31m')"
+
+run topology --sysfs "$work/nowhere"
+[ "$st" = 1 ] && [ ! -s "$o" ] && grep -q nowhere "$e"
+result 'a tree that is not there: status 1, named' $? "$o" "$e"
+mkdir "$work/empty"
+run topology --sysfs "$work/empty"
+[ "$st" = 1 ] && [ ! -s "$o" ] && [ -s "$e" ]
+result 'a folder without sys/: status 1' $? "$o" "$e"
+
+# ---- check ----
+
+run check --json
+python3 -m json.tool <"$o" >/dev/null 2>"$e"
+result 'check --json is JSON' $? "$o" "$e"
+json '[has("node_count", "strict_memory_binding", "strict_cpu_affinity", "memory_locking",
+	"numa_balancing_disabled", "hard_mode", "missing", "features", "cpus_allowed",
+	"nodes_allowed", "cpus_isolated")] | all'
+result 'check --json has the keys' $? "$work/jq" "$o"
+json "(.hard_mode and (.missing | length) == 0 and $st == 0) or
+	((.hard_mode | not) and (.missing | length) > 0 and $st == 1)"
+result 'status, hard_mode and missing agree' $? "$work/jq" "$o"
+json '.features | length >= 15 and all(.[]; has("usable") and has("errno"))
+	and all(.[]; if .usable then .errno == null else true end)'
+result 'every feature says whether it can be used, and the errno' $? "$work/jq" "$o"
+balancing=$(cat /proc/sys/kernel/numa_balancing 2>/dev/null || echo 0)
+json ".numa_balancing_disabled == ($balancing == 0)"
+result 'numa_balancing_disabled is what the sysctl says' $? "$work/jq"
+if [ "$(id -u)" = 0 ]; then
+	mkdir -m 755 "$work/bin" && chmod 755 "$work"
+	# the library beside it, where the user nobody can read both
+	cp "$tool" "$work/bin/" && cp -a "$out"/lib/libnumaperf.so* "$work/bin/"
+	as_nobody() {
+		setpriv --reuid $nobody --regid $nobody --clear-groups --inh-caps=-all \
+			--bounding-set=-all env LD_LIBRARY_PATH="$work/bin" \
+			"$work/bin/numaperf" "$@" >"$o" 2>"$e" </dev/null
+		st=$?
+	}
+	as_nobody check --json
+	[ "$st" = 1 ] && json '.hard_mode == false and .strict_memory_binding == false and
+		.strict_cpu_affinity == false and ([.missing[] | select(contains("CAP_SYS_NICE"))]
+		| length) > 0'
+	result 'without privilege: status 1, and what is missing' $? "$o" "$e"
+	as_nobody check
+	[ "$st" = 1 ] && grep -q '^\[MISSING\]' "$o" && grep -q 'remedy: ' "$o" &&
+		grep -q '^Hard mode is not available' "$o"
+	result 'the same as text, with remedies' $? "$o" "$e"
+	as_nobody demo
+	[ "$st" = 0 ] && [ "$(tail -n 1 "$o")" = 'Completed: 100 tasks' ] &&
+		grep -q '  strict refused: ' "$o"
+	result 'without privilege: the demo completes and says why it is not strict' $? "$o" "$e"
+	as_nobody demo --mode strict
+	[ "$st" = 1 ] && ! grep -q Completed "$o" && grep -q 'permission denied' "$e"
+	result 'without privilege: the strict demo is refused' $? "$o" "$e"
+else
+	skip 'what an unprivileged user gets' 'root is needed to become one'
+fi
+
+# ---- demo ----
+
+run demo
+[ "$st" = 0 ] && [ "$(tail -n 1 "$o")" = 'Completed: 100 tasks' ] && [ ! -s "$e" ] &&
+	grep -q '^Mode: ' "$o"
+result 'the demo ends with "Completed: 100 tasks"' $? "$o" "$e"
+[ "$(awk '/^Executor/ { t = 1; getline; next } t && NF == 0 { exit } t { n += $4 } END { print n }' \
+	"$o")" = 100 ]
+result 'the tasks of its table are 100' $? "$o"
+for policy in LocalOnly LocalThenSocketThenRemote Any; do
+	run demo --policy "$policy" --mode soft
+	[ "$st" = 0 ] && grep -q "steal policy $policy$" "$o" && grep -q '^Mode: soft' "$o" &&
+		[ "$(tail -n 1 "$o")" = 'Completed: 100 tasks' ]
+	result "the demo with $policy in soft mode" $? "$o" "$e"
+	[ "$policy" != LocalOnly ] || grep -q 'task ratio: 100 of 100' "$o"
+	result "its task ratio ($policy)" $? "$o"
+done
+
+# ---- outputs that do not work ----
+
+for verb in 'topology --json' topology check demo --help --version; do
+	# shellcheck disable=SC2086
+	"$tool" $verb >&- 2>"$e" </dev/null
+	[ $? = 1 ] && grep -q 'cannot write to standard output' "$e"
+	result "$verb, standard output closed: status 1, said" $? "$e"
+	# shellcheck disable=SC2086
+	"$tool" $verb >/dev/full 2>"$e" </dev/null
+	[ $? = 1 ] && grep -q 'No space left' "$e"
+	result "$verb, disk full: status 1, said" $? "$e"
+done
+"$tool" topology <&- >"$o" 2>&- && [ -s "$o" ]
+result 'standard input and error closed: works' $? "$o"
+python3 - "$tool" <<'PY' >"$o" 2>&1
+import os, signal, subprocess, sys
+# a reader that is gone: with SIGPIPE ignored an error, with the default its signal
+for ignore, want in ((True, 1), (False, -signal.SIGPIPE)):
+    r, w = os.pipe()
+    os.close(r)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN if ignore else signal.SIG_DFL)
+    p = subprocess.run([sys.argv[1], "topology", "--json"], stdout=w, stderr=subprocess.PIPE,
+                       restore_signals=False)
+    os.close(w)
+    print(ignore, p.returncode, p.stderr)
+    if p.returncode != want or (ignore and b"Broken pipe" not in p.stderr):
+        sys.exit(1)
+PY
+result 'a reader that is gone: an error, or SIGPIPE' $? "$o"
+
+# ---- man pages ----
+
+for page in lib/man/*.[0-9]; do
+	mandoc -Tlint -Wwarning "$page" >"$o" 2>&1 && [ ! -s "$o" ]
+	result "$(basename "$page"): mandoc has no complaint" $? "$o"
+done
+run --help
+for verb in $(awk '/^Verbs:/ { v = 1; next } v && NF == 0 { exit } v { print $1 }' "$o"); do
+	"$tool" "$verb" --help | grep -oE -e '--[a-z]+' | sort -u | while read -r option; do
+		mandoc -Tascii lib/man/numaperf.1 | col -b | grep -qF -e "$option" || echo "$option"
+	done >"$work/undocumented"
+	mandoc -Tascii lib/man/numaperf.1 | col -b | grep -q "numaperf $verb" &&
+		[ ! -s "$work/undocumented" ]
+	result "numaperf(1) has $verb and its options" $? "$work/undocumented"
+done
+sed -n 's/^\t\(numaperf_[a-z0-9_]*\);$/\1/p' lib/libnumaperf.map | while read -r symbol; do
+	cat lib/man/*.3 | grep -qw -e "$symbol" || echo "$symbol"
+done >"$work/undocumented"
+[ -s lib/libnumaperf.map ] && [ ! -s "$work/undocumented" ]
+result 'every exported function is in a page of section 3' $? "$work/undocumented"
+
+tap_done
