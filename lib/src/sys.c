@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -222,21 +223,39 @@ static int real_capget(uint64_t *effective)
 }
 
 /*
+ * The initial user namespace has a fixed inode (PROC_USER_INIT_INO in include/linux/proc_ns.h,
+ * since Linux 3.8). Its uid_map would not do: any other may have the same one.
+ */
+static int real_user_namespace(void)
+{
+	struct stat st;
+
+	if (stat("/proc/thread-self/ns/user", &st))
+		return -errno;
+	return st.st_ino != 0xEFFFFFFDu;
+}
+
+/*
  * Not prctl(PR_GET_SECCOMP): a filter may kill it. /proc says it of the thread (proc(5)).
  */
 static int real_seccomp_mode(void)
 {
-	char text[4096], *line;
-	int root = np_sys_real.open_root(NULL), n;
+	int root = np_sys_real.open_root(NULL), r;
+	const char *line;
+	char *text;
 
 	if (root < 0)
 		return root;
-	n = np_read_small(root, "proc/thread-self/status", text, sizeof(text));
+	/* of any size: it lists the allowed CPUs */
+	r = np_read_file(root, "proc/thread-self/status", &text, NULL);
 	np_sys_real.close(root);
-	if (n < 0)
-		return n;
+	if (r < 0)
+		return r;
 	line = strstr(text, "\nSeccomp:");
-	return line ? (int)strtol(line + strlen("\nSeccomp:"), NULL, 10) : 0;
+	if (line)
+		r = (int)strtol(line + strlen("\nSeccomp:"), NULL, 10);
+	np_free(text);
+	return r;
 }
 
 static int real_memlock_limit(uint64_t *bytes)

@@ -18,29 +18,42 @@
 /* Called for each name in a folder but "." and ".."; non-zero ends the scan and is returned. */
 typedef int (*np_scan_fn)(void *ctx, const char *name);
 
+/* clang-format off: it would fill the table's lines */
 /*
  * X(name, (parameters), (arguments)): one line a call, so that the table, and any table that
  * wraps it, is generated.
  *
- *  alloc            zeroed memory, `align` 0 (malloc's) or a power of two; freed by np_free()
- *  open_root        opens the folder that stands for / ("" or NULL: the machine's); a
- * descriptor open_at          opens a file for reading, relative to such a folder (no leading
- * slash) read             read(2): short reads happen close            never fails for the
- * caller scan_at          names in a folder; 0, what `fn` returned, or -errno map, unmap
- * anonymous private memory, read-write, MAP_NORESERVE not set reserve, protect     address space
- * without access; mprotect mapped           0, or -ENOMEM when the range has a hole mbind            nodes as 64-bit
- * words, `nwords` of them (bits + 1 is passed, see kernel-facts) get_mempolicy    policy of the
- * thread (addr NULL) or of the page's mapping, never faulting in move_pages       nodes NULL:
- * only asks; returns as the call (>= 0) or -errno sched_getaffinity  bytes written (the
- * kernel's cpumask size) or -errno getcpu           CPU and node of this moment set_scheduler
- * policy SCHED_OTHER, SCHED_FIFO, ... and priority, of a thread capget           effective
- * capabilities of the calling thread, as a bit mask seccomp_mode     0, or 2 when a filter is
- * installed memlock_limit    RLIMIT_MEMLOCK, bytes; UINT64_MAX: unlimited bpf_probe loads and
- * drops a two-instruction tracing program thread_create    all signals blocked in the new
- * thread; stack 0: the default thread_join      pthread_join set_thread_name  of the calling
- * thread, cut to 15 bytes futex_wait       sleeps while *word == value; timeout_ns < 0: for
- * ever. -ETIMEDOUT, -EAGAIN futex_wake       wakes up to n; how many it woke
+ *  alloc              zeroed memory, `align` 0 (malloc's) or a power of two; np_free() frees
+ *  open_root          opens the folder that stands for / ("" or NULL: the machine's)
+ *  open_at            opens a file for reading, relative to such a folder (no leading slash)
+ *  read               read(2): short reads happen
+ *  close              never fails for the caller
+ *  scan_at            names in a folder; 0, what `fn` returned, or -errno
+ *  map, unmap         anonymous private memory, read-write, MAP_NORESERVE not set
+ *  reserve, protect   address space without access; mprotect
+ *  mapped             0, or -ENOMEM when the range has a hole
+ *  mbind              nodes as 64-bit words, `nwords` of them (bits + 1 is passed: the
+ *                     kernel takes one off)
+ *  get_mempolicy      policy of the thread (addr NULL) or of the page's mapping, never
+ *                     faulting in
+ *  move_pages         nodes NULL: only asks; returns as the call (>= 0) or -errno
+ *  sched_getaffinity  bytes written (the kernel's cpumask size) or -errno
+ *  getcpu             CPU and node of this moment
+ *  get_scheduler,
+ *  set_scheduler      SCHED_OTHER, SCHED_FIFO, ... and priority, of a thread
+ *  capget             effective capabilities of the calling thread, as a bit mask
+ *  user_namespace     0: the initial one; 1: another
+ *  seccomp_mode       0, or 2 when a filter is installed
+ *  memlock_limit      RLIMIT_MEMLOCK, bytes; UINT64_MAX: unlimited
+ *  bpf_probe          loads and drops a two-instruction tracing program
+ *  thread_create      all signals blocked in the new thread; stack 0: the default
+ *  thread_join        pthread_join
+ *  set_thread_name    of the calling thread, cut to 15 bytes
+ *  futex_wait         sleeps while *word == value; timeout_ns < 0: for ever. -ETIMEDOUT,
+ *                     -EAGAIN
+ *  futex_wake         wakes up to n; how many it woke
  */
+/* clang-format on */
 #define NP_SYS_CALLS(X)                                                                       \
  X(alloc, (void **out, size_t size, size_t align), (out, size, align))                        \
  X(open_root, (const char *root), (root))                                                     \
@@ -77,6 +90,7 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  X(get_scheduler, (int tid, int *priority), (tid, priority))                                  \
  X(set_scheduler, (int tid, int policy, int priority), (tid, policy, priority))               \
  X(capget, (uint64_t * effective), (effective))                                               \
+ X(user_namespace, (void), ())                                                                \
  X(seccomp_mode, (void), ())                                                                  \
  X(memlock_limit, (uint64_t * bytes), (bytes))                                                \
  X(bpf_probe, (void), ())                                                                     \
