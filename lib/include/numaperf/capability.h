@@ -34,7 +34,7 @@ enum numaperf_feature {
 	NUMAPERF_FEATURE_PREFERRED_MANY,      /* MPOL_PREFERRED_MANY, Linux 5.15 */
 	NUMAPERF_FEATURE_WEIGHTED_INTERLEAVE, /* MPOL_WEIGHTED_INTERLEAVE, Linux 6.9 */
 	NUMAPERF_FEATURE_HOME_NODE,	      /* set_mempolicy_home_node(), Linux 5.17 */
-	NUMAPERF_FEATURE_BIND_BALANCING, /* MPOL_BIND | MPOL_F_NUMA_BALANCING, Linux 5.12 */
+	NUMAPERF_FEATURE_BIND_BALANCING, /* mbind(MPOL_BIND | MPOL_F_NUMA_BALANCING), 5.15 */
 	NUMAPERF_FEATURE_POPULATE_WRITE, /* MADV_POPULATE_WRITE, Linux 5.14 */
 	NUMAPERF_FEATURE_MLOCK,
 	NUMAPERF_FEATURE_SCHED_FIFO,
@@ -66,7 +66,8 @@ struct numaperf_capabilities {
 
 	/* Effective capabilities of the calling thread, in the initial user namespace only. */
 	bool cap_sys_admin, cap_sys_nice, cap_bpf, cap_perfmon, cap_ipc_lock, cap_sys_ptrace;
-	bool user_namespace; /* in a user namespace: its capabilities do not count outside it */
+	bool user_namespace; /* not the initial one, or (no /proc) not known to be: capabilities
+				do not count outside it */
 	bool seccomp;	     /* a seccomp filter is installed on this thread */
 
 	struct numaperf_feature_state feature[NUMAPERF_FEATURE_MAX];
@@ -80,7 +81,9 @@ struct numaperf_capabilities {
  * Fills min(caps->sz, known) bytes. Returns 0, or -EINVAL when sz is smaller than what the
  * first release had. What cannot be found out is reported as absent, never as an error. Tries
  * every feature by doing (a few dozen system calls, under a millisecond); nothing it does
- * outlasts the call: the policy, affinity and scheduling class of the thread are as before.
+ * outlasts the call: it is done on a thread made for it, and the policy, affinity and
+ * scheduling class of the calling thread are never touched. Under a seccomp filter whose action
+ * is to kill, the calls that are tried kill, too; bpf(2) is then tried only with the privilege.
  */
 NUMAPERF_API int numaperf_capabilities_detect(struct numaperf_capabilities *caps);
 
