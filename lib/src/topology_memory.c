@@ -195,7 +195,13 @@ static int row_nodes(struct np_tree *tree, const short *row, int n, int self,
 			continue;
 		*nodes = candidates[i];
 		if (i == 0)
-			return 0;
+			return row_fits(row, nodes[0], self)
+				       ? 0
+				       : np_tree_warn(
+						 tree,
+						 "%snode%d/distance has another node nearer "
+						 "than the node itself; taken as it is",
+						 tree->node.name, self);
 		return np_tree_warn(
 			tree,
 			"%snode%d/distance has %d numbers for %u online nodes; took them "
