@@ -20,6 +20,18 @@
   }                                                                                     \
  } while (0)
 
+/* Built with ThreadSanitizer: every process has a thread more then, so it cannot unshare(). */
+#if defined(__SANITIZE_THREAD__)
+# define CHILD_TSAN 1
+#elif defined(__has_feature)
+# if __has_feature(thread_sanitizer)
+#  define CHILD_TSAN 1
+# endif
+#endif
+#ifndef CHILD_TSAN
+# define CHILD_TSAN 0
+#endif
+
 /* Runs fn(arg) in a child process. 0: it returned. */
 int child_run(void (*fn)(void *arg), void *arg);
 
