@@ -243,8 +243,7 @@ static void check_hardware(const struct state *s)
 	else
 		line(V_NOTE, "NUMA hardware",
 		     strdup("1 node: hard mode holds, but there is nothing to keep apart"),
-		     "none needed; `lscpu | grep NUMA` and the firmware's setup "
-		     "(node interleaving off) tell whether there should be more");
+		     "if the machine has more, switch node interleaving off in its firmware");
 
 	if (has_word(s->cmdline, off))
 		line(V_NOTE, "kernel NUMA support",
@@ -376,10 +375,18 @@ static void check_surroundings(const struct state *s)
 	     NULL);
 }
 
-static const char *feature_remedy(const struct numaperf_feature_state *state)
+static const char *feature_remedy(enum numaperf_feature feature, enum numaperf_usable usable)
 {
-	switch (state->usable) {
+	switch (usable) {
 	case NUMAPERF_USABLE_SECCOMP:
+		if (feature == NUMAPERF_FEATURE_MOVE_PAGES ||
+		    feature == NUMAPERF_FEATURE_MIGRATE_PAGES)
+			return "none needed: /proc/self/numa_maps is read instead (docker: "
+			       "--security-opt seccomp=FILE with a profile that allows it)";
+		if (feature == NUMAPERF_FEATURE_BPF)
+			return "docker: --cap-add BPF --cap-add PERFMON, or --cap-add "
+			       "SYS_ADMIN "
+			       "with an older profile";
 		return "allow the call in the seccomp profile (docker: --cap-add SYS_NICE or "
 		       "--security-opt seccomp=FILE)";
 	case NUMAPERF_USABLE_TOO_OLD:
@@ -396,7 +403,7 @@ static void check_features(const struct numaperf_capabilities *caps)
 	printf("\nCalls and features, each tried once\n");
 	for (int i = 0; i < NUMAPERF_FEATURE_COUNT; i++) {
 		const struct numaperf_feature_state *state = &caps->feature[i];
-		const char *remedy = feature_remedy(state);
+		const char *remedy = feature_remedy((enum numaperf_feature)i, state->usable);
 		const char *error = state->error ? strerrorname_np(state->error) : NULL;
 
 		printf("  %-24s %s%s%s%s\n", numaperf_feature_name((enum numaperf_feature)i),
