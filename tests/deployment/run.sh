@@ -209,7 +209,7 @@ ambient() { # CAPABILITY,... COMMAND...: as the unit in numaperf(7) has it
 		--ambient-caps="$caps" --bounding-set="-all,$caps" --no-new-privs "$@"
 }
 # the unit itself, from the page: the test runs with exactly its capabilities
-unit=$(mandoc -Tascii lib/man/numaperf.7 | col -b | grep -E '^ *(AmbientCapabilities|CapabilityBoundingSet|NoNewPrivileges|User|DynamicUser)=')
+unit=$(page lib/man/numaperf.7 | grep -E '^ *(AmbientCapabilities|CapabilityBoundingSet|NoNewPrivileges|User|DynamicUser)=')
 unit_caps=$(sed -n 's/^ *AmbientCapabilities=//p' <<<"$unit" | head -n 1 | tr 'A-Z ' 'a-z,' | sed 's/cap_//g')
 [ "$(sed -n 's/^ *CapabilityBoundingSet=//p' <<<"$unit" | head -n 1)" = \
 	"$(sed -n 's/^ *AmbientCapabilities=//p' <<<"$unit" | head -n 1)" ] && [ -n "$unit_caps" ]
@@ -337,7 +337,7 @@ if [ -n "$balancing" ] && echo 1 2>/dev/null >$sysctl && [ "$(cat $sysctl)" = 1 
 
 	echo 1 >$sysctl
 	# the page's file for /etc/sysctl.d, applied as the boot does it
-	mandoc -Tascii lib/man/numaperf.7 | col -b |
+	page lib/man/numaperf.7 |
 		grep -m 1 -oE '^ *kernel\.numa_balancing *= *0$' >"$stage/90-numaperf.conf"
 	go sysctl -p "$stage/90-numaperf.conf"
 	[ "$st" = 0 ] && [ "$(cat $sysctl)" = 0 ] && probe strict >"$o" 2>&1
@@ -397,7 +397,7 @@ fi
 # ---- what numaperf(7) promises ----
 
 # The table's headings: each was provoked above, and nothing was refused that it does not have.
-mandoc -Tascii -Owidth=400 lib/man/numaperf.7 | col -b |
+page lib/man/numaperf.7 -Owidth=400 |
 	sed -n 's/^ *"\(Hard mode unavailable: [^"]*\)"$/\1/p' >"$stage/headings"
 [ "$(wc -l <"$stage/headings")" -ge 3 ]
 result 'the troubleshooting table is found in numaperf(7)' $? "$stage/headings"
@@ -415,7 +415,7 @@ result 'nothing was refused with a message that the table lacks' $? "$o"
 numaperf check >"$o" 2>&1
 for point in 'NUMA hardware' 'kernel NUMA support' 'NUMA balancing off' 'strict memory binding' \
 	'strict CPU affinity'; do
-	grep -qF -e "] $point" "$o" && mandoc -Tascii lib/man/numaperf.7 | col -b | tr -s ' \n' ' ' |
+	grep -qF -e "] $point" "$o" && page lib/man/numaperf.7 | tr -s ' \n' ' ' |
 		grep -qF -e "$point"
 	result "checklist: $point" $? "$o"
 done

@@ -43,3 +43,8 @@ tap_done() {
 	echo "1..$tap_n"
 	[ "$tap_n" -gt 0 ] && [ "$tap_bad" = 0 ]
 }
+
+# page FILE [OPTION...]: a man page as plain text
+page() {
+	mandoc -Tascii "$@" | sed 's/.\x08//g'
+}
