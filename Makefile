@@ -1,109 +1,98 @@
 # SPDX-License-Identifier: MIT
-# numaperf: `make help` lists the targets. Parts stand in */build.mk.
+# numaperf. `make help` lists the targets; CONTRIBUTING.md says how the parts fit together.
 
-MAKEFLAGS += --no-builtin-rules --no-print-directory
+MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 .DEFAULT_GOAL := all
 
-VERSION := 0.1.0
-SOVERSION := 0
-
-# --- what a user may set ---
-comma  := ,
-SAN    ?=
-WERROR ?= 0
-V      ?= 0
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-DESTDIR ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-O ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+OBJCOPY ?= objcopy
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+V       ?= 0
+WERROR  ?= 0
 
-CFLAGS ?= -O2 -g
-NP_CFLAGS := -std=gnu11 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow \
-	-Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith -Wwrite-strings \
-	-Wformat=2 -Wno-format-nonliteral -fno-omit-frame-pointer -fstack-protector-strong \
-	-Ilib/include $(if $(filter 1,$(WERROR)),-Werror)
-NP_LDFLAGS := -pthread -Wl,-z,relro,-z,now
-ifneq ($(SAN),)
-NP_CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -DNP_SANITIZE
-NP_LDFLAGS += -fsanitize=$(SAN)
-else
-NP_CFLAGS  += $(if $(findstring -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-endif
+# Another compiler or a sanitizer is another flavour and gets a folder of its own, so that switching
+# back and forth rebuilds nothing and never mixes objects.
+comma   := ,
+empty   :=
+space   := $(empty) $(empty)
+flavour := $(subst $(space),-,$(strip $(filter-out gcc,$(notdir $(firstword $(CC)))) \
+		$(subst $(comma),-,$(SAN))))
+O       ?= build$(if $(flavour),/flavour/$(flavour))
 
-# --- quiet unless V=1 ---
-Q := $(if $(filter 1,$(V)),,@)
-say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' $(1) '$(2)')
+# The public headers hold the version; everything else asks them.
+version_part = $(shell sed -n 's/^\#define NUMAPERF_VERSION_$1[ \t]*\([0-9]*\).*/\1/p' \
+		lib/include/numaperf/base.h 2>/dev/null)
+VERSION      = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 
-include lib/build.mk
-include tools/build.mk
-include tests/build.mk
+CFLAGS   ?= -g $(if $(SAN),-O1,-O2)
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	    -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Wimplicit-fallthrough
+hardened := -fstack-protector-strong -fstack-clash-protection \
+	    $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+# gcc's flow analysis loses its way in instrumented code, hence the exception.
+sanitize := $(if $(SAN),-DNP_SANITIZE -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	    -Wno-maybe-uninitialized)
+c_flags   = -std=gnu11 -pthread -fPIC -fvisibility=hidden -D_GNU_SOURCE -Ilib/include $(warnings) \
+	    $(hardened) $(sanitize) $(if $(filter 1,$(WERROR)),-Werror) $(CPPFLAGS) $(CFLAGS)
+ld_flags  = -pthread $(sanitize) -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 
-.PHONY: all demo check check-unit check-vm check-long lint format bench install clean help FORCE
-all: $(LIB_TARGETS) $(TOOL_TARGETS) $(EXAMPLE_TARGETS)
+Q   := $(if $(filter 1,$(V)),,@)
+msg  = $(if $(filter 1,$(V)),@:,@printf '  %-8s%s\n' '$1' '$(patsubst $(O)/%,%,$2)')
+# A recursive make inherits the job server; a bare `make check` uses the whole machine.
+jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+self = $(MAKE) --no-print-directory
 
-demo:
-	$(Q)tests/deps.sh install build
-	$(Q)$(MAKE) all
-	$(Q)$(O)/bin/numaperf demo
+programs :=	# what `all` builds beside the library
+objects  :=	# every object, for the dependency files
+include $(wildcard */build.mk)
 
-# Every compiled file depends on the flags it was compiled with, and on the packages being there.
-$(O)/flags: FORCE
-	$(Q)mkdir -p $(@D)
-	$(Q)printf '%s\n' '$(CC) $(NP_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
-		printf '%s\n' '$(CC) $(NP_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)' >$@
+all: $(lib_outputs) $(programs) ## the library, the tools and the examples (default)
 
-$(O)/deps: tests/deps.sh
-	$(Q)mkdir -p $(@D)
-	$(Q)CC='$(CC)' tests/deps.sh need build
-	$(Q)touch $@
+demo: ## install what the build needs, build, run 100 tasks on this machine
+	@tests/deps.sh install build
+	@$(self) $(jobs) all
+	@$(O)/bin/numaperf demo
 
-$(O)/obj/%.o: %.c $(O)/flags | $(O)/deps
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NP_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+format: ## rewrite the C files in the project's style
+	$(Q)clang-format-14 -i $(c_files)
 
--include $(patsubst %.o,%.d,$(filter %.o,$(LIB_OBJS) $(TOOL_OBJS) $(EXAMPLE_OBJS) $(TEST_OBJS)))
-
-install: all
-	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
-	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/numaperf \
-		$(DESTDIR)$(PREFIX)/bin $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 3 7)
-	$(Q)install -m 644 lib/include/numaperf.h $(DESTDIR)$(PREFIX)/include/
-	$(Q)install -m 644 lib/include/numaperf/*.h $(DESTDIR)$(PREFIX)/include/numaperf/
-	$(Q)install -m 644 $(O)/lib/libnumaperf.a $(DESTDIR)$(LIBDIR)/
-	$(Q)install -m 755 $(O)/lib/libnumaperf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
-	$(Q)ln -sf libnumaperf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libnumaperf.so.$(SOVERSION)
-	$(Q)ln -sf libnumaperf.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libnumaperf.so
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		lib/numaperf.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/numaperf.pc
-	$(Q)install -m 755 $(TOOL_TARGETS) $(DESTDIR)$(PREFIX)/bin/
-	$(Q)for page in lib/man/*.[0-9]; do \
-		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/ || exit 1; done
-
-format:
-	$(Q)clang-format-14 -i $$(find lib tools tests -name '*.[ch]')
-
-clean:
+clean: ## remove the output folder, flavours included
 	$(Q)rm -rf $(O)
 
-help:
-	@echo 'make               build the library, the tools and the examples (installs nothing)'
-	@echo 'make demo          install what is missing (apt), build, run the worker pool'
-	@echo 'make check         install what is missing (apt), run every test, VMs included'
-	@echo 'make check-unit    the unit tests only'
-	@echo 'make check-vm      the guests only'
-	@echo 'make check-long    everything, with the long runs'
-	@echo 'make lint          layers, headers, symbols, format'
-	@echo 'make format        clang-format in place'
-	@echo 'make bench         figures, beside their peers'
-	@echo 'make install       DESTDIR= PREFIX= LIBDIR='
-	@echo 'make clean         remove the output folder'
+help: ## this text
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile tests/build.mk lib/build.mk | \
+		awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 	@echo
-	@echo 'V=1 shows the commands, O=DIR is the output folder, WERROR=1 makes warnings errors,'
-	@echo 'SAN=address,undefined or SAN=thread builds with sanitizers, CC=clang another compiler'
+	@echo '  V=1 shows the commands        O=DIR moves the output      WERROR=1 makes warnings errors'
+	@echo '  CC=clang, SAN=address,undefined or SAN=thread build a flavour in build/flavour/'
+	@echo '  install heeds DESTDIR, PREFIX ($(PREFIX)), BINDIR, LIBDIR, INCDIR and MANDIR'
+
+c_files = $(shell find bpf lib tools tests -name '*.[ch]' 2>/dev/null | sort)
+
+# The command line is a dependency: its file changes only when its text does.
+remember = @mkdir -p $(@D); printf '%s\n' '$1' | cmp -s - $@ || printf '%s\n' '$1' >$@
+$(O)/flags: FORCE
+	$(call remember,$(CC) $(c_flags) $(ld_flags))
+
+# Missing packages are named once for each folder, before the first compiler call.
+$(O)/deps.%: tests/deps.sh
+	@CC='$(CC)' tests/deps.sh need $*
+	@mkdir -p $(@D); touch $@
+
+$(O)/obj/%.o: %.c $(O)/flags Makefile | $(O)/deps.build
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(c_flags) $(c_flags_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+
+-include $(objects:.o=.d)
+
+.PHONY: all demo format clean help FORCE
+.SECONDARY:

@@ -1,33 +1,61 @@
-# The library, static and shared, and its examples.
-LIB_OBJS     := $(patsubst %.c,$(O)/obj/%.o,$(sort $(wildcard lib/src/*.c)))
-EXAMPLES     := $(patsubst lib/examples/%.c,%,$(sort $(wildcard lib/examples/*.c)))
-EXAMPLE_OBJS := $(EXAMPLES:%=$(O)/obj/lib/examples/%.o)
-LIB_LIBS     := -lnuma
+# SPDX-License-Identifier: MIT
+# The library: one set of objects, linked three ways.
 
-LIB_SO          := $(O)/lib/libnumaperf.so
-LIB_A           := $(O)/lib/libnumaperf.a
-LIB_TARGETS     := $(LIB_A) $(LIB_SO)
-EXAMPLE_TARGETS := $(EXAMPLES:%=$(O)/examples/%)
+SOVERSION   := 0
+lib_objects := $(patsubst %.c,$(O)/obj/%.o,$(wildcard lib/src/*.c))
+lib_libs    := -lnuma
+lib_real    := $(O)/lib/libnumaperf.so.$(SOVERSION)
+lib_outputs := $(O)/lib/libnumaperf.a $(O)/lib/libnumaperf.so
+objects     += $(lib_objects)
 
-$(LIB_A): $(LIB_OBJS)
-	$(call say,AR,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+examples    := $(patsubst lib/examples/%.c,$(O)/examples/%,$(wildcard lib/examples/*.c))
+programs    += $(examples)
+objects     += $(patsubst %.c,$(O)/obj/%.o,$(wildcard lib/examples/*.c))
 
-$(LIB_SO).$(VERSION): $(LIB_OBJS) lib/libnumaperf.map
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NP_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libnumaperf.so.$(SOVERSION) \
-		-Wl,--version-script=lib/libnumaperf.map -Wl,-z,nodelete $(if $(SAN),,-Wl,-z,defs) \
-		-o $@ $(LIB_OBJS) $(LIB_LIBS)
+# A removed source leaves no newer file behind, so the list of objects is a dependency as well.
+$(O)/obj/lib.list: FORCE
+	$(call remember,$(lib_objects))
 
-$(LIB_SO): $(LIB_SO).$(VERSION)
-	$(Q)ln -sf libnumaperf.so.$(VERSION) $(LIB_SO).$(SOVERSION)
-	$(Q)ln -sf libnumaperf.so.$(SOVERSION) $@
-	$(Q)touch -h $@
+# For the tests: every symbol within reach.
+$(O)/obj/libinternal.a: $(lib_objects) $(O)/obj/lib.list
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(lib_objects)
 
-# $ORIGIN, so that the programs run from the build folder wherever it is
-$(O)/examples/%: $(O)/obj/lib/examples/%.o $(LIB_SO)
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NP_LDFLAGS) $(LDFLAGS) '-Wl,-rpath,$$ORIGIN/../lib' -o $@ $< -L$(O)/lib -lnumaperf
+# For users: one object that shows the public names only, as the shared library does.
+$(O)/lib/libnumaperf.a: $(lib_objects) $(O)/obj/lib.list
+	$(call msg,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -r -nostdlib -o $(O)/obj/numaperf.o $(lib_objects)
+	$(Q)$(OBJCOPY) --localize-hidden $(O)/obj/numaperf.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/obj/numaperf.o
+
+$(lib_real): $(lib_objects) $(O)/obj/lib.list lib/libnumaperf.map
+	$(call msg,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -o $@ -Wl,-soname,$(@F),--version-script=lib/libnumaperf.map,-z,nodelete \
+		$(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(ld_flags) $(lib_objects) $(lib_libs)
+
+$(O)/lib/libnumaperf.so: $(lib_real)
+	$(Q)ln -sf $(<F) $@
+
+# Linked statically: an example can then be copied, given capabilities or run inside a guest.
+$(O)/examples/%: $(O)/obj/lib/examples/%.o $(O)/lib/libnumaperf.a
+	$(call msg,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $^ $(ld_flags) $(lib_libs)
+
+install: all ## install the library, headers, tools and man pages below $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/numaperf $(DESTDIR)$(BINDIR)
+	$(Q)install -m 644 $(O)/lib/libnumaperf.a $(DESTDIR)$(LIBDIR)/
+	$(Q)install -m 755 $(lib_real) $(DESTDIR)$(LIBDIR)/libnumaperf.so.$(VERSION)
+	$(Q)ln -sf libnumaperf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(notdir $(lib_real))
+	$(Q)ln -sf $(notdir $(lib_real)) $(DESTDIR)$(LIBDIR)/libnumaperf.so
+	$(Q)install -m 644 lib/include/numaperf.h $(DESTDIR)$(INCDIR)/
+	$(Q)install -m 644 lib/include/numaperf/*.h $(DESTDIR)$(INCDIR)/numaperf/
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' lib/numaperf.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/numaperf.pc
+	$(Q)for tool in $(tools); do install -m 755 $$tool $(DESTDIR)$(BINDIR)/ || exit 1; done
+	$(Q)for page in $(wildcard lib/man/*.[1-8]); do \
+		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+
+.PHONY: install

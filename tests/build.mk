@@ -1,43 +1,35 @@
-# Unit tests (linked with the library's objects, so that they reach its inside), the programs that
-# run in guests (linked with the library as a user would), and what `make check` runs.
-UNIT_TESTS  := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-UNIT_COMMON := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
-VM_PROGS    := $(patsubst tests/vm/progs/%.c,%,$(sort $(wildcard tests/vm/progs/*.c)))
-TEST_OBJS   := $(UNIT_TESTS:%=$(O)/obj/tests/unit/%.o) $(UNIT_COMMON) \
-	       $(VM_PROGS:%=$(O)/obj/tests/vm/progs/%.o)
+# SPDX-License-Identifier: MIT
+# Test programs: one a file. They see the library's inside, so that the seam can be reached.
 
-UNIT_TARGETS := $(UNIT_TESTS:%=$(O)/tests/unit/%)
-VM_TARGETS   := $(VM_PROGS:%=$(O)/tests/vm/%)
+c_flags_tests := -Ilib/src -Itools -Itests/unit
+test_libs     := -lcmocka $(tool_libs) $(lib_libs) -lm
 
-.PHONY: unit-tests vm-programs
-unit-tests: $(UNIT_TARGETS)
-vm-programs: $(VM_TARGETS)
+# tests/<folder>/*.c becomes $(O)/tests/<folder>/*; in unit/ the files without test_ help the others.
+unit_helpers  := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+test_sources  := $(wildcard tests/unit/test_*.c tests/fault/*.c tests/vm/progs/*.c)
+bench_sources := $(wildcard tests/bench/*.c)
+unit_tests    := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+test_programs := $(patsubst %.c,$(O)/%,$(subst vm/progs/,vm/,$(test_sources)))
+benches       := $(patsubst %.c,$(O)/%,$(bench_sources))
+helper_objs   := $(patsubst %.c,$(O)/obj/%.o,$(unit_helpers))
+objects       += $(patsubst %.c,$(O)/obj/%.o,$(test_sources) $(bench_sources) $(unit_helpers))
 
-$(O)/tests/unit/%: $(O)/obj/tests/unit/%.o $(UNIT_COMMON) $(LIB_OBJS)
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_LIBS)
+link_test = $(Q)mkdir -p $(@D) && $(CC) -o $@ $^ $(ld_flags) $(test_libs)
+test_deps = $(helper_objs) $(O)/obj/libtools.a $(O)/obj/libinternal.a | $(O)/deps.test
 
-$(O)/tests/vm/%: $(O)/obj/tests/vm/progs/%.o $(LIB_SO)
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NP_LDFLAGS) $(LDFLAGS) '-Wl,-rpath,$$ORIGIN/../../lib' -o $@ $< \
-		-L$(O)/lib -lnumaperf
+$(O)/tests/vm/%: $(O)/obj/tests/vm/progs/%.o $(test_deps)
+	$(call msg,LD,$@)
+	$(link_test)
 
-# Every suite of tests/manifest, through one runner: see tests/check.sh.
-RUN = O='$(abspath $(O))' MAKE='$(MAKE)' tests/check.sh
-check:
-	$(Q)tests/deps.sh install build test vm
-	$(Q)$(RUN) all
-check-long:
-	$(Q)tests/deps.sh install build test vm
-	$(Q)$(RUN) all long
-check-unit:
-	$(Q)$(RUN) unit
-check-vm:
-	$(Q)$(RUN) vm
-lint:
-	$(Q)$(RUN) lint
-bench:
-	$(Q)tests/deps.sh install build bench
-	$(Q)$(RUN) bench
+$(O)/tests/%: $(O)/obj/tests/%.o $(test_deps)
+	$(call msg,LD,$@)
+	$(link_test)
+
+$(O)/obj/tests/%.o: | $(O)/deps.test
+
+tests: $(test_programs) ## the test programs, without running them
+
+check-unit: tests ## the unit tests in the default build
+	$(Q)for t in $(unit_tests); do $$t || exit 1; done
+
+.PHONY: tests check-unit
