@@ -626,6 +626,30 @@ static void errors_are_judged(void **state)
 	assert_usable(&caps, NUMAPERF_FEATURE_BPF, PRIV, EPERM);
 }
 
+static int unprivileged_set_scheduler(int tid, int policy, int priority)
+{
+	(void)tid;
+	(void)priority;
+	return policy < 0 ? -EINVAL : -EPERM; /* in the kernel's order */
+}
+
+/* Under a filter that has nothing against it, the kernel's own refusal is the kernel's. */
+static void a_filter_is_not_blamed_for_privilege(void **state)
+{
+	struct numaperf_capabilities caps;
+
+	(void)state;
+	fake.seccomp = 2;
+	fake.table.set_scheduler = unprivileged_set_scheduler;
+	fake.caps = ~BIT(CAP_SYS_NICE);
+	caps = detect();
+	assert_usable(&caps, NUMAPERF_FEATURE_SCHED_FIFO, PRIV, EPERM);
+	/* privileged: a cgroup without real-time budget */
+	fake.caps = ~0ull;
+	caps = detect();
+	assert_usable(&caps, NUMAPERF_FEATURE_SCHED_FIFO, BAD, EPERM);
+}
+
 /* The kernel without NUMA, and the one that is older than the call: ENOSYS is its own word. */
 static void enosys_of_an_old_kernel(void **state)
 {
@@ -960,6 +984,7 @@ int main(int argc, char **argv)
 		WITH_FAKE(the_gate_looks_afresh),
 		WITH_FAKE(files_are_read),
 		WITH_FAKE(errors_are_judged),
+		WITH_FAKE(a_filter_is_not_blamed_for_privilege),
 		WITH_FAKE(enosys_of_an_old_kernel),
 		WITH_FAKE(each_policy_is_tried_by_itself),
 		WITH_FAKE(btf_absent_or_forbidden),
