@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/* What the executor is, and what it did. */
+#include "base.h"
+#include "capability.h"
+#include "worker.h"
+
+#include <errno.h>
+
+const char *numaperf_steal_policy_name(enum numaperf_steal_policy policy)
+{
+	static const char *const names[] = {
+		[NUMAPERF_STEAL_LOCAL_THEN_SOCKET_THEN_REMOTE] = "LocalThenSocketThenRemote",
+		[NUMAPERF_STEAL_LOCAL_ONLY] = "LocalOnly",
+		[NUMAPERF_STEAL_ANY] = "Any",
+	};
+
+	return (size_t)policy < ARRAY_SIZE(names) ? names[policy] : "unknown";
+}
+
+unsigned int numaperf_executor_worker_count(const struct numaperf_executor *exec)
+{
+	return exec->workers;
+}
+
+enum numaperf_steal_policy numaperf_executor_steal_policy(const struct numaperf_executor *exec)
+{
+	return exec->policy;
+}
+
+enum numaperf_mode numaperf_executor_mode(const struct numaperf_executor *exec)
+{
+	return exec->mode;
+}
+
+void numaperf_executor_nodes(const struct numaperf_executor *exec,
+			     struct numaperf_nodemask *nodes)
+{
+	numaperf_nodemask_zero(nodes);
+	for (unsigned int i = 0; i < exec->nodes; i++)
+		if (exec->node[i]->workers)
+			numaperf_nodemask_set(nodes, exec->node[i]->id);
+}
+
+struct numaperf_executor *numaperf_executor_current(void)
+{
+	struct np_worker *w = np_self();
+
+	return w ? w->exec : NULL;
+}
+
+int numaperf_executor_current_worker(void)
+{
+	const struct np_worker *w = np_self();
+
+	return w ? (int)w->index : -1;
+}
+
+static int no_worker(const struct numaperf_executor *exec, unsigned int worker,
+		     const char *operation)
+{
+	if (worker < exec->workers)
+		return 0;
+	return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
+		       "worker %u of %u does not exist", worker, exec->workers);
+}
+
+static int no_size(size_t sz, const char *operation)
+{
+	if (sz >= sizeof(size_t))
+		return 0;
+	return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, "set sz to the struct's size",
+		       "sz is %zu", sz);
+}
+
+int numaperf_executor_worker_info(const struct numaperf_executor *exec, unsigned int worker,
+				  struct numaperf_worker_info *info)
+{
+	static const char operation[] = "worker information";
+	struct numaperf_worker_info ours = { 0 };
+	const struct np_worker *w;
+	struct numaperf_cpuset now;
+	int err = no_worker(exec, worker, operation);
+
+	if (!err)
+		err = no_size(info->sz, operation);
+	if (err)
+		return err;
+	w = exec->worker[worker];
+	/* its thread id may be another thread's by now */
+	if (np_forked(exec) || __atomic_load_n(&exec->joined, __ATOMIC_ACQUIRE))
+		return np_fail(-ESRCH, NUMAPERF_REASON_STATE, operation, NULL,
+			       "worker %u has ended", worker);
+	err = np_affinity_get(w->tid, &now);
+	if (err)
+		return np_fail(err, NUMAPERF_REASON_SYSTEM, operation, NULL,
+			       "the affinity of worker %u (thread %d) cannot be read", worker,
+			       w->tid);
+	ours.node = w->node->id;
+	ours.tid = w->tid;
+	ours.cpus = w->node->cpus;
+	ours.pinned = numaperf_cpuset_equal(&now, &ours.cpus);
+	np_snapshot_write(info, info->sz, &ours, sizeof(ours));
+	return 0;
+}
+
+static uint64_t get(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void read_worker(const struct np_worker *w, struct numaperf_worker_stats *s)
+{
+	s->tasks_home = get(&w->count.home);
+	s->stolen_local = get(&w->count.local);
+	s->stolen_socket = get(&w->count.socket);
+	s->stolen_remote = get(&w->count.remote);
+	/* a sum, not a counter: so the identity holds at every moment */
+	s->tasks_run = s->tasks_home + s->stolen_socket + s->stolen_remote;
+	s->spawned = get(&w->count.spawned);
+	s->inlined = get(&w->count.inlined);
+	s->parks = get(&w->count.parks);
+	s->wakes = get(&w->count.wakes);
+}
+
+int numaperf_executor_worker_stats(const struct numaperf_executor *exec, unsigned int worker,
+				   struct numaperf_worker_stats *stats)
+{
+	struct numaperf_worker_stats ours = { 0 };
+	int err = no_worker(exec, worker, "worker statistics");
+
+	if (!err)
+		err = no_size(stats->sz, "worker statistics");
+	if (err)
+		return err;
+	read_worker(exec->worker[worker], &ours);
+	np_snapshot_write(stats, stats->sz, &ours, sizeof(ours));
+	return 0;
+}
+
+int numaperf_executor_node_stats(const struct numaperf_executor *exec, int node,
+				 struct numaperf_node_stats *stats)
+{
+	struct numaperf_node_stats ours = { 0 };
+	int index = node < 0 ? -1 : numaperf_topology_node_index(exec->topo, node);
+	const struct np_node *n;
+	int err;
+
+	if (index < 0)
+		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, "node statistics", NULL,
+			       "node %d is not online", node);
+	err = no_size(stats->sz, "node statistics");
+	if (err)
+		return err;
+	n = exec->node[index];
+	ours.node = node;
+	ours.workers = n->workers;
+	ours.redirected = get(&n->redirected);
+	if (n->workers) {
+		ours.hard_home = np_lane_pushed(&n->home.lane);
+		ours.submitted = np_lane_pushed(&n->open.lane) + ours.hard_home;
+		ours.queued = np_lane_length(&n->open.lane) + np_lane_length(&n->home.lane);
+	}
+	for (unsigned int i = 0; i < n->workers; i++) {
+		struct numaperf_worker_stats w;
+
+		read_worker(n->worker[i], &w);
+		ours.tasks_run += w.tasks_run;
+		ours.tasks_home += w.tasks_home;
+		ours.stolen_to += w.stolen_socket + w.stolen_remote;
+	}
+	ours.stolen_from = get(&n->stolen_from);
+	ours.dropped = get(&n->dropped);
+	np_snapshot_write(stats, stats->sz, &ours, sizeof(ours));
+	return 0;
+}
