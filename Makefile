@@ -75,7 +75,7 @@ help: ## this text
 	@echo '  CC=clang, SAN=address,undefined or SAN=thread build a flavour in build/flavour/'
 	@echo '  install heeds DESTDIR, PREFIX ($(PREFIX)), BINDIR, LIBDIR, INCDIR and MANDIR'
 
-c_files = $(shell find bpf lib tools tests -name '*.[ch]' 2>/dev/null | sort)
+c_files = $(shell find bpf lib/include lib/src tools tests -name '*.[ch]' 2>/dev/null | sort)
 
 # The command line is a dependency: its file changes only when its text does.
 remember = @mkdir -p $(@D); printf '%s\n' '$1' | cmp -s - $@ || printf '%s\n' '$1' >$@

@@ -29,7 +29,29 @@ $(O)/obj/tests/%.o: | $(O)/deps.test
 
 tests: $(test_programs) ## the test programs, without running them
 
-check-unit: tests ## the unit tests in the default build
-	$(Q)for t in $(unit_tests); do $$t || exit 1; done
+# Every row of tests/manifest through one runner; its last line counts them all.
+run_check = @O='$(abspath $(O))' MAKE='$(MAKE)' tests/check.sh
 
-.PHONY: tests check-unit
+check: ## install what the tests need, then run every one of them, guests included
+	@tests/deps.sh install build test vm
+	$(run_check) all
+
+check-long: ## check, and what takes longer than a commit should wait for
+	@tests/deps.sh install build test vm
+	$(run_check) all long
+
+check-unit: ## the unit tests, plain and under the sanitizers
+	$(run_check) unit
+
+check-vm: ## the cases that run in guests (QEMU, kernels 6.1 and 6.12)
+	$(run_check) vm
+
+lint: all tests ## layers, headers, exported symbols, format, manifest
+	$(run_check) lint
+
+bench: ## the library beside its peers, in one run
+	@tests/deps.sh install build bench
+	@$(self) $(jobs) all $(benches)
+	@O='$(abspath $(O))' tests/bench/run.sh
+
+.PHONY: tests check check-long check-unit check-vm lint bench

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# `make install` into a folder of its own, and a user's program against what is there. TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/tools/tap.sh
+
+out=$(realpath "${O:-build}")
+MAKE=${MAKE:-make}
+work=$(mktemp -d "${TMPDIR:-/tmp}/numaperf-install.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+o=$work/out
+dest=$work/dest
+prefix=/opt/np
+
+$MAKE --no-print-directory O="$out" DESTDIR="$dest" PREFIX=$prefix install >"$o" 2>&1
+result 'make install DESTDIR= PREFIX=' $? "$o"
+root=$dest$prefix
+for f in bin/numaperf lib/libnumaperf.so lib/libnumaperf.so.0 lib/libnumaperf.a lib/pkgconfig/numaperf.pc \
+	include/numaperf.h include/numaperf/executor.h share/man/man1/numaperf.1 share/man/man7/numaperf.7; do
+	[ -f "$root/$f" ]
+	result "installs $f" $?
+done
+(cd "$root/include" && find . -name '*.h' | sort) >"$work/there"
+(cd lib/include && find . -name '*.h' | sort) | diff - "$work/there" >"$o"
+result 'installs every public header and no other' $? "$o"
+[ "$(find "$dest" -type f -o -type l | grep -cv "^$root/")" = 0 ]
+result 'installs nothing outside of PREFIX' $?
+
+export PKG_CONFIG_PATH=$root/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
+version=$(pkg-config --modversion numaperf)
+[ "numaperf $version" = "$("$root/bin/numaperf" --version)" ]
+result "numaperf.pc and the tool agree on the version ($version)" $?
+awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/hello.c"
+# shellcheck disable=SC2046 # words
+cc -o "$work/hello" "$work/hello.c" $(pkg-config --cflags --libs numaperf) >"$o" 2>&1
+result 'README.md: cc hello.c $(pkg-config --cflags --libs numaperf)' $? "$o"
+LD_LIBRARY_PATH=$root/lib ldd "$work/hello" | grep -q "libnumaperf.so.0 => $root/lib"
+result 'the program asks for libnumaperf.so.0' $?
+LD_LIBRARY_PATH=$root/lib "$work/hello" >"$o" 2>&1
+st=$?
+{ [ $st = 0 ] && grep -q '^hello from node 0$' "$o"; } || { [ $st = 1 ] && grep -q '^Hard mode unavailable: ' "$o"; }
+result 'and runs with it' $? "$o"
+# shellcheck disable=SC2046
+cc -o "$work/static" "$work/hello.c" $(pkg-config --cflags numaperf) "$root/lib/libnumaperf.a" \
+	$(pkg-config --libs-only-other --static numaperf) -lnuma >"$o" 2>&1
+result 'the static library links, too' $? "$o"
+
+$MAKE --no-print-directory O="$out" DESTDIR="$dest" PREFIX=$prefix install >"$o" 2>&1
+result 'a second install is none the worse' $? "$o"
+tap_done
