@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct fault_plan *plan;
 static const struct np_sys *below;
@@ -86,6 +87,27 @@ int fault_open_fds(void)
 int fault_threads(void)
 {
 	return count_entries("/proc/self/task");
+}
+
+int fault_threads_settled(void)
+{
+	int fewest = fault_threads();
+
+	for (int i = 0; i < 50; i++) {
+		int now;
+
+		usleep(1000);
+		now = fault_threads();
+		fewest = now < fewest ? now : fewest;
+	}
+	return fewest;
+}
+
+int fault_threads_are(int threads)
+{
+	for (int i = 0; i < 20000 && fault_threads() != threads; i++)
+		usleep(1000);
+	return fault_threads() == threads;
 }
 
 int fault_mappings(void)

@@ -39,6 +39,11 @@ int fault_open_fds(void);
 int fault_mappings(void);
 int fault_threads(void);
 
+/* A thread that was joined is still listed for a moment, so before: the fewest threads of some
+ * moments; after: whether there are `threads` again, or will be within seconds. */
+int fault_threads_settled(void);
+int fault_threads_are(int threads);
+
 #define FAULT_SWEEP(plan, error_list)                                                     \
  for (size_t fault_e_ = 0; fault_e_ < sizeof(error_list) / sizeof((error_list)[0]);       \
       fault_e_++)                                                                         \

@@ -84,6 +84,25 @@ static void fiber_main(void)
 	abort(); /* a fiber that is done is never chosen */
 }
 
+static __attribute__((noinline)) void prepare(struct fiber *f, void *arg)
+{
+	if (!f->stack)
+		f->stack = malloc(STACK);
+	if (!f->stack)
+		abort();
+	f->waits = NULL;
+	f->done = false;
+	f->arg = arg;
+#ifdef TSAN_FIBERS
+	f->tsan = __tsan_create_fiber(0);
+#endif
+	getcontext(&f->context);
+	f->context.uc_stack.ss_sp = f->stack;
+	f->context.uc_stack.ss_size = STACK;
+	f->context.uc_link = NULL;
+	makecontext(&f->context, fiber_main, 0);
+}
+
 bool steps_run(uint32_t seed, int n, void (*fn)(void *arg), void *const *arg)
 {
 	bool all = true;
@@ -94,25 +113,8 @@ bool steps_run(uint32_t seed, int n, void (*fn)(void *arg), void *const *arg)
 #ifdef TSAN_FIBERS
 	outside_tsan = __tsan_get_current_fiber();
 #endif
-	for (int i = 0; i < n; i++) {
-		struct fiber *f = &fibers[i];
-
-		if (!f->stack)
-			f->stack = malloc(STACK);
-		if (!f->stack)
-			abort();
-		f->waits = NULL;
-		f->done = false;
-		f->arg = arg[i];
-#ifdef TSAN_FIBERS
-		f->tsan = __tsan_create_fiber(0);
-#endif
-		getcontext(&f->context);
-		f->context.uc_stack.ss_sp = f->stack;
-		f->context.uc_stack.ss_size = STACK;
-		f->context.uc_link = NULL;
-		makecontext(&f->context, fiber_main, 0);
-	}
+	for (int i = 0; i < n; i++)
+		prepare(&fibers[i], arg[i]);
 	inside = true;
 	current = (int)steps_dice((unsigned int)n);
 	switch_to(&outside, &fibers[current].context, fibers[current].tsan);

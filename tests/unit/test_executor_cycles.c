@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/* Thousands of executors, one after the other: nothing is lost, left over or hangs. */
+#include "../../lib/src/guarantee.h"
+#include "fault.h"
+#include "pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+/* cmocka wants these before it */
+#include <cmocka.h>
+
+#ifdef NP_SANITIZE
+enum { CYCLES = 1000, WARM = 100 };
+#else
+enum { CYCLES = 10000, WARM = 100 };
+#endif
+
+struct use {
+	int fds, threads, mappings;
+	size_t promised;
+};
+
+static struct use look(void)
+{
+	return (struct use){ fault_open_fds(), fault_threads_settled(), fault_mappings(),
+			     np_guarantee_count() };
+}
+
+static void cycle(struct numaperf_topology *topo, unsigned int i)
+{
+	static const enum numaperf_mode modes[] = { NUMAPERF_SOFT, NUMAPERF_STRICT_UNWITNESSED };
+	struct numaperf_executor *exec =
+		pool_create(topo, (struct numaperf_executor_opts){
+					  .steal_policy = (enum numaperf_steal_policy)(i % 3),
+					  .mode = modes[i / 3 % 2],
+					  .workers_per_node = 1 + i % 4,
+					  .queue_capacity = 64,
+				  });
+	unsigned int n = 0, submitted = i % 40;
+	size_t dropped = 0;
+
+	for (unsigned int t = 0; t < submitted; t++)
+		assert_int_equal(numaperf_executor_submit(exec, count_task, &n), 0);
+	switch (i / 7 % 4) {
+	case 0:
+		assert_int_equal(numaperf_executor_shutdown(exec), 0);
+		break;
+	case 1:
+		assert_int_equal(numaperf_executor_shutdown_now(exec, &dropped), 0);
+		break;
+	case 2:
+		assert_int_equal(numaperf_executor_wait(exec), 0);
+		assert_int_equal(counted(&n), submitted);
+		break;
+	default:
+		break; /* freeing shuts down gracefully */
+	}
+	numaperf_executor_destroy(exec);
+	assert_int_equal(counted(&n) + dropped, submitted);
+}
+
+static void cycles_leave_nothing(void **state)
+{
+	struct numaperf_topology *topo;
+	struct use before = { 0 }, after;
+
+	(void)state;
+	assert_int_equal(numaperf_topology_discover(&topo), 0);
+	for (unsigned int i = 0; i < CYCLES; i++) {
+		if (i == WARM) /* caches of the C library are filled by now */
+			before = look();
+		cycle(topo, i);
+	}
+	after = look();
+	assert_int_equal(after.fds, before.fds);
+	assert_true(fault_threads_are(before.threads));
+	assert_int_equal(after.promised, before.promised);
+	/* allocators may hold a few more; one leak a cycle would be thousands */
+	assert_in_range(after.mappings, 0, before.mappings + 50);
+	numaperf_topology_unref(topo);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cycles_leave_nothing),
+	};
+
+	return cmocka_run_group_tests_name("executor_cycles", tests, NULL, NULL);
+}
