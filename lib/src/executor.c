@@ -80,8 +80,8 @@ static int may_end(struct numaperf_executor *exec, const char *what)
 
 static int ended(struct numaperf_executor *exec, const char *what)
 {
-	return __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST) & NP_LIFE_FAILED ? fail_died(what) :
-										 0;
+	return __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST) & NP_LIFE_FAILED ? fail_died(what)
+									       : 0;
 }
 
 int numaperf_executor_shutdown(struct numaperf_executor *exec)

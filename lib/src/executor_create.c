@@ -125,8 +125,8 @@ static int node_cpus(const struct numaperf_executor *exec, int id,
 	if (!all && !numaperf_nodemask_test(asked, id))
 		return 0;
 	/* strict: what is online must be granted, so it is what the workers ask for */
-	err = strict ? numaperf_topology_node_cpus(exec->topo, id, cpus) :
-		       numaperf_topology_node_allowed_cpus(exec->topo, id, cpus);
+	err = strict ? numaperf_topology_node_cpus(exec->topo, id, cpus)
+		     : numaperf_topology_node_allowed_cpus(exec->topo, id, cpus);
 	if (err || all || !numaperf_cpuset_empty(cpus))
 		return err;
 	if (strict)
@@ -244,7 +244,7 @@ static int look_at_caches(struct numaperf_executor *exec)
 		struct numaperf_cpu_info info = { .sz = sizeof(info) };
 		int first = -1;
 
-		NUMAPERF_CPUSET_FOR_EACH(cpu, &node->cpus) {
+		NUMAPERF_CPUSET_FOR_EACH (cpu, &node->cpus) {
 			if (numaperf_topology_cpu_info(exec->topo, cpu, &info))
 				continue;
 			if (first < 0)
@@ -274,7 +274,7 @@ static int build(struct numaperf_executor *exec, const struct numaperf_executor_
 
 	while ((1u << shift) < capacity)
 		shift++;
-	NUMAPERF_NODEMASK_FOR_EACH(id, &o->nodes) {
+	NUMAPERF_NODEMASK_FOR_EACH (id, &o->nodes) {
 		if (numaperf_topology_node_index(exec->topo, id) < 0)
 			return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 				       "node %d was asked for and is not online", id);
@@ -378,8 +378,8 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 	int err;
 
 	if (!out || !topo)
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
-			       "%s is NULL", out ? "topo" : "exec");
+		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL, "%s is NULL",
+			       out ? "topo" : "exec");
 	if (opts && !np_opts_read(&o, sizeof(o), opts, opts->sz))
 		return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
 			       "link with the library that the program was compiled for",

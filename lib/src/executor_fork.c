@@ -44,9 +44,9 @@ static int fail_join(const struct numaperf_task *task, uint32_t state)
 			       "only the thread that spawned a task may join it");
 	if (state != NP_TASK_CANCELED)
 		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, "task join", NULL,
-			       state == NP_TASK_DEAD ?
-				       "the worker that ran the task was ended by it" :
-				       "this is a forked child, which has no workers");
+			       state == NP_TASK_DEAD
+				       ? "the worker that ran the task was ended by it"
+				       : "this is a forked child, which has no workers");
 	return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, "task join", NULL,
 		       "the executor was stopped before the task had begun");
 }
@@ -102,8 +102,8 @@ static int fail_waited(const char *what, uint32_t state)
 		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, what, NULL,
 			       "the executor was stopped before the task had begun");
 	return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, what, NULL,
-		       state == NP_TASK_DEAD ? "the worker that ran the task was ended by it" :
-					       "this is a forked child, which has no workers");
+		       state == NP_TASK_DEAD ? "the worker that ran the task was ended by it"
+					     : "this is a forked child, which has no workers");
 }
 
 /* Puts a task that the caller will wait for into a lane. */
@@ -276,8 +276,8 @@ int numaperf_executor_parallel_for(struct numaperf_executor *exec, size_t begin,
 
 	if (!body || begin > end)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, "parallel loop", NULL, "%s",
-			       body ? "the range ends before it begins" :
-				      "the loop has no body");
+			       body ? "the range ends before it begins"
+				    : "the loop has no body");
 	if (begin == end)
 		return 0;
 	err = w ? stopped(w, "parallel loop") : 0;

@@ -68,8 +68,8 @@ static int no_size(size_t sz, const char *operation)
 {
 	if (sz >= sizeof(size_t))
 		return 0;
-	return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, "set sz to the struct's size",
-		       "sz is %zu", sz);
+	return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
+		       "set sz to the struct's size", "sz is %zu", sz);
 }
 
 int numaperf_executor_worker_info(const struct numaperf_executor *exec, unsigned int worker,

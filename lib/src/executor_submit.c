@@ -88,10 +88,11 @@ static int choose(struct numaperf_executor *exec, struct np_worker *self, int no
 	if (n->workers)
 		return 0;
 	if (exec->mode != NUMAPERF_SOFT || (flags & NUMAPERF_SUBMIT_HOME))
-		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_NO_WORKERS, operation,
-			       "submit to a node with workers (numaperf_executor_nodes), or use "
-			       "soft mode without hard-home",
-			       "node %d has no workers", node);
+		return np_fail(
+			-NUMAPERF_EHARDMODE, NUMAPERF_REASON_NO_WORKERS, operation,
+			"submit to a node with workers (numaperf_executor_nodes), or use "
+			"soft mode without hard-home",
+			"node %d has no workers", node);
 	*asked = n;
 	*first = exec->node[n->near[0]];
 	return 0;
@@ -135,9 +136,10 @@ int np_submit(struct numaperf_executor *exec, int node, unsigned int flags,
 	for (;;) {
 		/* without ANY_NODE only the first round of this loop */
 		for (size_t i = 0; i < first->nears && done < count; i++) {
-			struct np_node *to = any ? exec->node[first->near[i]] :
-						   exec->node[first->index];
-			size_t n = push(hard ? &to->home : &to->open, work + done, count - done);
+			struct np_node *to =
+				any ? exec->node[first->near[i]] : exec->node[first->index];
+			size_t n =
+				push(hard ? &to->home : &to->open, work + done, count - done);
 
 			done += n;
 			if (n)

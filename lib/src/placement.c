@@ -89,8 +89,8 @@ int np_policy_read(const void *addr, enum numaperf_policy *policy,
 	case MPOL_PREFERRED:
 	case MPOL_PREFERRED_MANY:
 		/* before Linux 5.14 LOCAL was kept as PREFERRED of no node */
-		*policy = numaperf_nodemask_empty(nodes) ? NUMAPERF_POLICY_LOCAL :
-							   NUMAPERF_POLICY_PREFERRED;
+		*policy = numaperf_nodemask_empty(nodes) ? NUMAPERF_POLICY_LOCAL
+							 : NUMAPERF_POLICY_PREFERRED;
 		break;
 	}
 	return 0;
@@ -112,7 +112,9 @@ static void count_stray(struct np_stray *stray, const struct numaperf_nodemask *
 
 /* 512 pages a call: 6 KiB of stack whatever the range, and the lock of the address space is
  * let go in between. */
-enum { CHUNK = 512 };
+enum {
+	CHUNK = 512
+};
 
 /* 0 or -errno. */
 static int scan_move_pages(char *addr, size_t length, const struct numaperf_nodemask *home,
@@ -196,12 +198,13 @@ static int fail_numa_maps(int err, int refused)
 	if (err == -ENOMEM)
 		return np_fail_memory(operation);
 	if (err == -EOPNOTSUPP)
-		return np_fail(err, NUMAPERF_REASON_SECCOMP, operation,
-			       "allow move_pages in the seccomp profile, or ask about whole "
-			       "mappings",
-			       "move_pages is refused (%s), and the range is not exactly a number "
-			       "of mappings, which is all that numa_maps counts",
-			       strerrordesc_np(-refused));
+		return np_fail(
+			err, NUMAPERF_REASON_SECCOMP, operation,
+			"allow move_pages in the seccomp profile, or ask about whole "
+			"mappings",
+			"move_pages is refused (%s), and the range is not exactly a number "
+			"of mappings, which is all that numa_maps counts",
+			strerrordesc_np(-refused));
 	return np_fail(err, NUMAPERF_REASON_SYSTEM, operation,
 		       "allow move_pages in the seccomp profile, or mount /proc",
 		       "move_pages is refused (%s), and /proc/self/numa_maps does not help",

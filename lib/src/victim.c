@@ -37,9 +37,9 @@ size_t np_victim_order(const struct numaperf_topology *topo, int thief,
 			int distance = numaperf_topology_distance(topo, thief, node);
 
 			v.distance = distance < 0 ? INT_MAX : distance;
-			v.tier = package >= 0 && package_of(topo, node) == package ?
-					 NP_TIER_SOCKET :
-					 NP_TIER_REMOTE;
+			v.tier = package >= 0 && package_of(topo, node) == package
+					 ? NP_TIER_SOCKET
+					 : NP_TIER_REMOTE;
 			for (; at && before(&v, &out[at - 1]); at--)
 				out[at] = out[at - 1];
 			out[at] = v;

@@ -255,8 +255,8 @@ static void run(struct np_worker *w, struct item *it)
 		if (!it->lane)
 			np_count(&w->count.local);
 	} else {
-		np_count(w->node->tier[it->from->index] == NP_TIER_SOCKET ? &w->count.socket :
-									    &w->count.remote);
+		np_count(w->node->tier[it->from->index] == NP_TIER_SOCKET ? &w->count.socket
+									  : &w->count.remote);
 		__atomic_fetch_add(&it->from->stolen_from, 1, __ATOMIC_RELAXED);
 	}
 	w->running = &running;

@@ -120,7 +120,7 @@ struct np_worker {
 	struct np_parker parker np_aligned;
 	uint32_t returned; /* tasks of its own that others have finished */
 	bool dying;
-	int llc;			/* where it last looked for work; -1: not known */
+	int llc; /* where it last looked for work; -1: not known */
 	const struct np_queue *waits_for_room; /* or NULL */
 
 	struct np_deque deque;
@@ -150,8 +150,9 @@ struct numaperf_executor {
 	uint32_t forks; /* np_forks at creation: another number now means a child process */
 
 	uint64_t life np_aligned;
-	struct np_event quiet;		/* the count is 0, or the state has changed */
-	struct np_event done[NP_EVENTS]; /* a task that somebody outside waits for is finished */
+	struct np_event quiet; /* the count is 0, or the state has changed */
+	struct np_event
+		done[NP_EVENTS]; /* a task that somebody outside waits for is finished */
 	uint32_t idle_total np_aligned;
 	uint64_t dropped;  /* by immediate shutdowns, ever */
 	uint32_t reported; /* workers that have, at creation */
@@ -184,7 +185,8 @@ static inline struct np_event *np_done_event(struct numaperf_executor *exec,
 
 /* ---- worker_thread.c ---- */
 
-extern uint32_t np_forks; /* how often this process is a child: see numaperf_executor_create() */
+extern uint32_t
+	np_forks; /* how often this process is a child: see numaperf_executor_create() */
 
 /* The library is linked, not loaded late by surprise: eight bytes of static TLS spare a call of
  * __tls_get_addr() on every spawn. */

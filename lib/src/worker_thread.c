@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* A worker's thread: whose it is, its set-up and proofs, and its death. */
-#include "worker.h"
 #include "affinity.h"
 #include "base.h"
 #include "guarantee.h"
 #include "sys.h"
+#include "worker.h"
 
 #include <stdio.h>
 
@@ -88,8 +88,8 @@ static int set_up(struct np_worker *w)
 	/* cut to 15 bytes by the kernel; a thread without its name is no failure */
 	snprintf(name, sizeof(name), "%s/%d.%u", exec->name, w->node->id, w->nth);
 	np_sys->set_thread_name(name);
-	snprintf(operation, sizeof(operation), "executor creation, worker %u (node %d)", w->index,
-		 w->node->id);
+	snprintf(operation, sizeof(operation), "executor creation, worker %u (node %d)",
+		 w->index, w->node->id);
 	err = pin(w, operation);
 	return err ? err : np_realtime_set(operation, exec->realtime_priority);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Telling others: there is work, there is room, a task is finished, all has ended. */
-#include "worker.h"
 #include "sys.h"
+#include "worker.h"
 
 /*
  * Every caller has just made something visible: a lane's or a deque's task. The fence puts that

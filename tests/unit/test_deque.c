@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The split deque against a trivial model, in chosen interleavings and with real threads. */
 #include "steps.h"
-#define NP_STEP() steps_yield()
+#define NP_STEP()     steps_yield()
 #define NP_DEQUE_SIZE 8u
 #include "../../lib/src/deque.h"
 
@@ -93,7 +93,10 @@ static void full_is_refused_until_a_thief_makes_room(void **state)
  * then all of it must have been stolen; a thief's tasks come in ascending order; and each task
  * comes out exactly once.
  */
-enum { OPS = 60, TASKS = OPS };
+enum {
+	OPS = 60,
+	TASKS = OPS
+};
 
 static unsigned char out[TASKS + 1]; /* how often each task came out; 0 is not a task */
 static bool owner_ended;
@@ -204,7 +207,9 @@ static void every_interleaving_keeps_the_model(void **state)
 
 /* ---- real threads ---- */
 
-enum { MANY = 200000 };
+enum {
+	MANY = 200000
+};
 static unsigned char seen[MANY + 1];
 static bool ended;
 

@@ -62,9 +62,9 @@ static void hold(struct numaperf_executor *exec, struct gate *gate)
 static void names_of_policies(void **state)
 {
 	(void)state;
-	assert_string_equal(numaperf_steal_policy_name(
-				    NUMAPERF_STEAL_LOCAL_THEN_SOCKET_THEN_REMOTE),
-			    "LocalThenSocketThenRemote");
+	assert_string_equal(
+		numaperf_steal_policy_name(NUMAPERF_STEAL_LOCAL_THEN_SOCKET_THEN_REMOTE),
+		"LocalThenSocketThenRemote");
 	assert_string_equal(numaperf_steal_policy_name(NUMAPERF_STEAL_LOCAL_ONLY), "LocalOnly");
 	assert_string_equal(numaperf_steal_policy_name(NUMAPERF_STEAL_ANY), "Any");
 	assert_string_equal(numaperf_steal_policy_name((enum numaperf_steal_policy)3),
@@ -234,9 +234,8 @@ static void each_way_to_submit_runs_once(void **state)
 	(void)state;
 	assert_int_equal(numaperf_executor_submit(exec, count_task, &n), 0);
 	assert_int_equal(numaperf_executor_submit_to_node(exec, node, count_task, &n), 0);
-	assert_int_equal(numaperf_executor_submit_to_node(exec, NUMAPERF_ANY_NODE, count_task,
-							  &n),
-			 0);
+	assert_int_equal(
+		numaperf_executor_submit_to_node(exec, NUMAPERF_ANY_NODE, count_task, &n), 0);
 	assert_int_equal(numaperf_executor_submit_home(exec, node, count_task, &n), 0);
 	for (int i = 0; i < 3; i++)
 		work[i] = (struct numaperf_work){ count_task, &n };
@@ -244,9 +243,8 @@ static void each_way_to_submit_runs_once(void **state)
 							3, &queued),
 			 0);
 	assert_int_equal(queued, 3);
-	assert_int_equal(numaperf_executor_submit_batch(exec, NUMAPERF_ANY_NODE, 0, work, 3,
-							NULL),
-			 0);
+	assert_int_equal(
+		numaperf_executor_submit_batch(exec, NUMAPERF_ANY_NODE, 0, work, 3, NULL), 0);
 	assert_int_equal(numaperf_executor_submit_batch(exec, node, 0, work, 0, &queued), 0);
 	assert_int_equal(queued, 0);
 	assert_int_equal(numaperf_executor_run(exec, node, look_round, &place), 0);
@@ -327,8 +325,8 @@ static void full_is_an_error_or_a_wait(void **state)
 	exec = small((struct numaperf_executor_opts){ .queue_capacity = 4 });
 	gate = (struct gate){ 0 };
 	hold(exec, &gate);
-	assert_int_equal(numaperf_executor_submit_batch(exec, node, NUMAPERF_SUBMIT_NOWAIT, work,
-							10, &queued),
+	assert_int_equal(numaperf_executor_submit_batch(exec, node, NUMAPERF_SUBMIT_NOWAIT,
+							work, 10, &queued),
 			 -EAGAIN);
 	assert_int_equal(queued, 4);
 	gate_open(&gate);
@@ -348,8 +346,8 @@ static void *produce(void *arg)
 	struct producer *p = arg;
 
 	while (p->submitted < 200 && !p->result) {
-		p->result = numaperf_executor_submit_to_node(p->exec, node, count_task,
-							     p->counter);
+		p->result =
+			numaperf_executor_submit_to_node(p->exec, node, count_task, p->counter);
 		if (!p->result)
 			count_task(&p->submitted);
 	}
@@ -570,8 +568,8 @@ static void immediate_cuts_a_graceful_one_short(void **state)
 	/* a graceful one is under way when nothing is taken any more */
 	while (numaperf_executor_submit_batch(exec, node,
 					      NUMAPERF_SUBMIT_HOME | NUMAPERF_SUBMIT_NOWAIT,
-					      &(struct numaperf_work){ count_task, &drops.arg }, 1,
-					      NULL) != -ECANCELED)
+					      &(struct numaperf_work){ count_task, &drops.arg },
+					      1, NULL) != -ECANCELED)
 		sched_yield();
 	assert_int_equal(numaperf_executor_shutdown_now(exec, &dropped), 0);
 	pthread_join(thread, NULL);

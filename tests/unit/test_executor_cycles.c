@@ -11,9 +11,15 @@
 #include <cmocka.h>
 
 #ifdef NP_SANITIZE
-enum { CYCLES = 1000, WARM = 100 };
+enum {
+	CYCLES = 1000,
+	WARM = 100
+};
 #else
-enum { CYCLES = 10000, WARM = 100 };
+enum {
+	CYCLES = 10000,
+	WARM = 100
+};
 #endif
 
 struct use {
@@ -29,7 +35,8 @@ static struct use look(void)
 
 static void cycle(struct numaperf_topology *topo, unsigned int i)
 {
-	static const enum numaperf_mode modes[] = { NUMAPERF_SOFT, NUMAPERF_STRICT_UNWITNESSED };
+	static const enum numaperf_mode modes[] = { NUMAPERF_SOFT,
+						    NUMAPERF_STRICT_UNWITNESSED };
 	struct numaperf_executor *exec =
 		pool_create(topo, (struct numaperf_executor_opts){
 					  .steal_policy = (enum numaperf_steal_policy)(i % 3),

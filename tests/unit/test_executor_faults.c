@@ -56,7 +56,8 @@ struct before {
 
 static struct before look(void)
 {
-	return (struct before){ fault_open_fds(), fault_threads_settled(), np_guarantee_count() };
+	return (struct before){ fault_open_fds(), fault_threads_settled(),
+				np_guarantee_count() };
 }
 
 static void assert_nothing_is_left(struct before b)
@@ -94,7 +95,8 @@ static void a_pin_that_falls_short_on_one_node_fails_it_all(void **state)
 	assert_null(exec);
 	assert_true(e->reason_id == NUMAPERF_REASON_AFFINITY ||
 		    e->reason_id == NUMAPERF_REASON_CPUSET);
-	assert_non_null(strstr(e->message, "Hard mode unavailable: affinity not fully applied"));
+	assert_non_null(
+		strstr(e->message, "Hard mode unavailable: affinity not fully applied"));
 	assert_non_null(strstr(e->message, "asked for 3"));
 	assert_non_null(strstr(e->message, "granted none"));
 	assert_non_null(strstr(e->message, "(node 3)"));
@@ -150,7 +152,8 @@ static void no_capability_no_hard_mode(void **state)
 static void creation_survives_each_failure(void **state)
 {
 	static const int errors[] = { -ENOMEM, -EPERM, -EAGAIN };
-	static const enum numaperf_mode modes[] = { NUMAPERF_SOFT, NUMAPERF_STRICT_UNWITNESSED };
+	static const enum numaperf_mode modes[] = { NUMAPERF_SOFT,
+						    NUMAPERF_STRICT_UNWITNESSED };
 	struct numaperf_executor *exec;
 	struct fault_plan plan;
 	int failures = 0;
@@ -328,7 +331,8 @@ static void a_dying_worker_waits_for_its_thieves(void **state)
 	for (int round = 0; round < 20; round++) {
 		running = may_go = thieves_seen = 0;
 		assert_int_equal(numaperf_executor_create(&exec, topo, &opts), 0);
-		assert_int_equal(numaperf_executor_submit_home(exec, 0, spawn_and_die, NULL), 0);
+		assert_int_equal(numaperf_executor_submit_home(exec, 0, spawn_and_die, NULL),
+				 0);
 		await(&thieves_seen, 1);
 		assert_int_equal(numaperf_executor_wait(exec), -EOWNERDEAD);
 		__atomic_store_n(&may_go, 1, __ATOMIC_SEQ_CST);

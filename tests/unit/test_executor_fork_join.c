@@ -72,8 +72,8 @@ static void fib_is_right_with_any_number_of_workers(void **state)
 			for (int round = 0; round < 10; round++) {
 				struct fib f = { .n = 17 };
 
-				assert_int_equal(numaperf_executor_run(exec, round % 4, fib, &f),
-						 0);
+				assert_int_equal(
+					numaperf_executor_run(exec, round % 4, fib, &f), 0);
 				assert_int_equal(f.err, 0);
 				assert_int_equal(f.result, 1597);
 			}
@@ -100,7 +100,9 @@ static void outside_a_spawn_runs_at_once(void **state)
 }
 
 /* More at once than the deque holds: the rest runs at once. */
-enum { WIDE = 10000 };
+enum {
+	WIDE = 10000
+};
 
 struct wide {
 	struct numaperf_task task[WIDE];
@@ -215,9 +217,8 @@ static void hop(void *arg)
 	struct hop *h = arg, next = { h->exec, h->left - 1, (h->node + 1) % 4, 0, h->wrong };
 	struct numaperf_worker_info info = { .sz = sizeof(info) };
 
-	if (numaperf_executor_worker_info(h->exec,
-					  (unsigned int)numaperf_executor_current_worker(),
-					  &info) ||
+	if (numaperf_executor_worker_info(
+		    h->exec, (unsigned int)numaperf_executor_current_worker(), &info) ||
 	    info.node != h->node)
 		count_task(h->wrong);
 	if (h->left)
@@ -280,8 +281,10 @@ static void loop_inside(void *arg)
 
 static void a_loop_covers_each_index_once(void **state)
 {
-	static const size_t range[][3] = { { 0, 1, 0 },	   { 0, 3, 1 },	     { 5, 5000, 0 },
-					   { 7, 1000, 1 }, { 100, 4099, 64 }, { 0, 5000, 9999 } };
+	static const size_t range[][3] = {
+		{ 0, 1, 0 },	{ 0, 3, 1 },	   { 5, 5000, 0 },
+		{ 7, 1000, 1 }, { 100, 4099, 64 }, { 0, 5000, 9999 }
+	};
 	struct numaperf_executor *exec =
 		pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 2 });
 	unsigned char *hit = malloc(5000);
@@ -298,8 +301,8 @@ static void a_loop_covers_each_index_once(void **state)
 
 			memset(hit, 0, 5000);
 			if (inside)
-				assert_int_equal(numaperf_executor_run(exec, 3, loop_inside, &l),
-						 0);
+				assert_int_equal(
+					numaperf_executor_run(exec, 3, loop_inside, &l), 0);
 			else
 				loop_inside(&l);
 			assert_int_equal(l.err, 0);
@@ -392,11 +395,11 @@ static void an_immediate_end_cancels_what_has_not_begun(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	c.exec = pool_create(topo, (struct numaperf_executor_opts){
-					   .workers_per_node = 1,
-					   .nodes = numaperf_nodemask_single(2),
-					   .on_dropped = open_at_drop,
-					   .on_dropped_ctx = &c.gate });
+	c.exec = pool_create(
+		topo, (struct numaperf_executor_opts){ .workers_per_node = 1,
+						       .nodes = numaperf_nodemask_single(2),
+						       .on_dropped = open_at_drop,
+						       .on_dropped_ctx = &c.gate });
 	assert_int_equal(numaperf_executor_submit(c.exec, spawn_and_be_cut_off, &c), 0);
 	await(&c.gate.inside, 1);
 	assert_int_equal(numaperf_executor_submit(c.exec, count_task, &n), 0);

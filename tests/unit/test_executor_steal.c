@@ -4,8 +4,8 @@
  * without workers. On machines of our own making; workers are held by gates, so that what is
  * left to happen can happen in one way only.
  */
-#include "../../lib/src/victim.h"
 #include "../../lib/src/util.h"
+#include "../../lib/src/victim.h"
 #include "pool.h"
 #include "tree.h"
 
@@ -182,9 +182,8 @@ static void local_only_stays_at_home_under_skew(void **state)
 	for (int round = 0; round < 20; round++)
 		for (int i = 0; i < 4; i++)
 			if (i != 1)
-				assert_int_equal(numaperf_executor_run(exec, i, count_task,
-								       &others),
-						 0);
+				assert_int_equal(
+					numaperf_executor_run(exec, i, count_task, &others), 0);
 	assert_int_equal(counted(&others), 60);
 	assert_int_equal(counted(&order), 0);
 	assert_int_equal(pool_node_stats(exec, 1).queued, 50);
@@ -233,7 +232,8 @@ static void each_node_has_its_own_worker(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		assert_int_equal(numaperf_executor_worker_info(exec, (unsigned int)i, &info), 0);
+		assert_int_equal(numaperf_executor_worker_info(exec, (unsigned int)i, &info),
+				 0);
 		assert_int_equal(info.node, i);
 		assert_int_equal(numaperf_cpuset_first(&info.cpus), i);
 		assert_int_equal(numaperf_cpuset_count(&info.cpus), 1);
@@ -250,9 +250,10 @@ static const struct tree_node with_memory_only[] = { { 0, 0, 2, "10 20 30" },
 static void tasks_for_a_node_without_workers_go_to_the_nearest(void **state)
 {
 	struct numaperf_topology *t = tree_topology(with_memory_only, 3);
-	struct numaperf_executor *exec = pool_create(t, (struct numaperf_executor_opts){
-								.steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
-							});
+	struct numaperf_executor *exec =
+		pool_create(t, (struct numaperf_executor_opts){
+				       .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
+			       });
 	struct numaperf_nodemask nodes;
 	unsigned int order = 0;
 	struct visit v = { .order = &order };
@@ -268,7 +269,8 @@ static void tasks_for_a_node_without_workers_go_to_the_nearest(void **state)
 	assert_int_equal(pool_node_stats(exec, 2).redirected, 1);
 	assert_int_equal(pool_node_stats(exec, 1).submitted, 1);
 	/* hard-home: never */
-	assert_int_equal(numaperf_executor_submit_home(exec, 2, visit, &v), -NUMAPERF_EHARDMODE);
+	assert_int_equal(numaperf_executor_submit_home(exec, 2, visit, &v),
+			 -NUMAPERF_EHARDMODE);
 	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_NO_WORKERS);
 	numaperf_executor_destroy(exec);
 
@@ -285,10 +287,11 @@ static void tasks_for_a_node_without_workers_go_to_the_nearest(void **state)
 
 static void workers_only_where_they_were_asked_for(void **state)
 {
-	struct numaperf_executor *exec = pool_create(topo, (struct numaperf_executor_opts){
-								   .workers_per_node = 3,
-								   .nodes = numaperf_nodemask_single(3),
-							   });
+	struct numaperf_executor *exec =
+		pool_create(topo, (struct numaperf_executor_opts){
+					  .workers_per_node = 3,
+					  .nodes = numaperf_nodemask_single(3),
+				  });
 	struct numaperf_nodemask nodes;
 
 	(void)state;

@@ -46,8 +46,8 @@ static size_t resident(char *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t entry;
 
-		assert_int_equal(pread(fd, &entry, 8, (off_t)((uintptr_t)(p + i * page) / page * 8)),
-				 8);
+		assert_int_equal(
+			pread(fd, &entry, 8, (off_t)((uintptr_t)(p + i * page) / page * 8)), 8);
 		count += entry >> 63;
 	}
 	close(fd);
@@ -202,12 +202,12 @@ static int fake_move_pages(int pid, unsigned long count, void **pages, const int
 	for (unsigned long i = 0; i < count; i++) {
 		uintptr_t n = (uintptr_t)pages[i] / page - 1000;
 
-		status[i] = n == 7   ? -ENOENT :
-			    n == 8   ? -EFAULT :
-			    n == 9   ? -EBUSY :
-			    n == 10  ? -EACCES :
-			    n == 11  ? NUMAPERF_NODES_MAX :
-				       (int)(n % 3);
+		status[i] = n == 7    ? -ENOENT
+			    : n == 8  ? -EFAULT
+			    : n == 9  ? -EBUSY
+			    : n == 10 ? -EACCES
+			    : n == 11 ? NUMAPERF_NODES_MAX
+				      : (int)(n % 3);
 	}
 	return 0;
 }
@@ -446,14 +446,15 @@ static void numa_maps_are_summed(void **state)
 	assert_int_equal(out.nodes.bits[0], 1 << 1 | 1 << 3);
 
 	/* a huge page is 512 small ones */
-	assert_int_equal(np_numa_maps_parse(maps, numa_maps, 0x400000, 0x800000, 4096, &out), 0);
+	assert_int_equal(np_numa_maps_parse(maps, numa_maps, 0x400000, 0x800000, 4096, &out),
+			 0);
 	assert_int_equal(out.policy, NUMAPERF_POLICY_INTERLEAVE);
 	assert_int_equal(out.pages, 1024);
 	assert_int_equal(out.pages_on_node[3], 512);
 
-	assert_int_equal(np_numa_maps_parse(maps, numa_maps, 0x7f0000000000, 0x7f0000002000,
-					    4096, &out),
-			 0);
+	assert_int_equal(
+		np_numa_maps_parse(maps, numa_maps, 0x7f0000000000, 0x7f0000002000, 4096, &out),
+		0);
 	assert_int_equal(out.policy, NUMAPERF_POLICY_LOCAL);
 	assert_int_equal(out.pages, 2);
 	assert_int_equal(out.pages_on_node[2], 2);
@@ -473,8 +474,8 @@ static void numa_maps_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(np_numa_maps_parse(maps, numa_maps, 0x10000, 0x17000, 4096, &out),
 			 -EFAULT);
 	assert_int_equal(np_numa_maps_parse(maps, "", 0x10000, 0x16000, 4096, &out), -EIO);
-	assert_int_equal(np_numa_maps_parse("rubbish\n", numa_maps, 0x10000, 0x16000, 4096, &out),
-			 -EIO);
+	assert_int_equal(
+		np_numa_maps_parse("rubbish\n", numa_maps, 0x10000, 0x16000, 4096, &out), -EIO);
 	assert_int_equal(np_numa_maps_parse("10000-14000 rw-p\n", "10000 bind:0 N4096=1\n",
 					    0x10000, 0x14000, 4096, &out),
 			 -EIO);
@@ -538,7 +539,8 @@ int main(void)
 		cmocka_unit_test_teardown(refused_move_pages_gives_numa_maps, back_to_normal),
 		cmocka_unit_test_teardown(a_refused_policy_is_read_from_numa_maps,
 					  back_to_normal),
-		cmocka_unit_test_teardown(failing_calls_change_and_leak_nothing, back_to_normal),
+		cmocka_unit_test_teardown(failing_calls_change_and_leak_nothing,
+					  back_to_normal),
 		cmocka_unit_test(numa_maps_are_summed),
 		cmocka_unit_test(numa_maps_that_do_not_fit_are_refused),
 		cmocka_unit_test(swap_is_read_from_smaps),

@@ -24,12 +24,12 @@ void tree_sys_stop(void);
 
 /* Two packages of two nodes with one CPU each, numbered against the distances: 0 and 2 are in
  * one package, 1 and 3 in the other; of the others' nodes 3 is nearer to 0 than 1 is. */
-#define TREE_CROSSED                                                                           \
- {                                                                                             \
-  { 0, 0, 1, "10 31 12 21" }, { 1, 1, 1, "31 10 21 12" }, { 0, 2, 1, "12 21 10 31" },          \
-  {                                                                                            \
-   1, 3, 1, "21 12 31 10"                                                                      \
-  }                                                                                            \
+#define TREE_CROSSED                                                                  \
+ {                                                                                    \
+  { 0, 0, 1, "10 31 12 21" }, { 1, 1, 1, "31 10 21 12" }, { 0, 2, 1, "12 21 10 31" }, \
+  {                                                                                   \
+   1, 3, 1, "21 12 31 10"                                                             \
+  }                                                                                   \
  }
 
 #endif

@@ -16,7 +16,11 @@
 #include <sched.h>
 #include <time.h>
 
-enum { NODES = 8, TASKS = 200, HANG_SECONDS = 120 };
+enum {
+	NODES = 8,
+	TASKS = 200,
+	HANG_SECONDS = 120
+};
 
 static struct numaperf_topology *topo;
 
@@ -240,7 +244,8 @@ static void skew(enum numaperf_steal_policy policy, int hard)
 {
 	static struct visit v[TASKS];
 	struct numaperf_executor *exec = pool(policy, 1);
-	int home = with_cpus[0], at_home = 0, steals = policy != NUMAPERF_STEAL_LOCAL_ONLY && !hard;
+	int home = with_cpus[0], at_home = 0,
+	    steals = policy != NUMAPERF_STEAL_LOCAL_ONLY && !hard;
 	unsigned int order = 0, others = 0;
 	struct gate gate = { 0 };
 	char name[128];
@@ -285,7 +290,8 @@ static int farness(int thief, int home)
 	return (package[thief] == package[home] ? 0 : 1000) + distance[thief][home];
 }
 
-/* All nodes are held, a task waits on each, one worker is let go: it takes the nearest first. */
+/* All nodes are held, a task waits on each, one worker is let go: it takes the nearest first.
+ */
 static void order_of_stealing(enum numaperf_steal_policy policy)
 {
 	char name[128];
@@ -304,7 +310,8 @@ static void order_of_stealing(enum numaperf_steal_policy policy)
 		}
 		for (int n = 0; n < nodes_with_cpus; n++) {
 			v[n] = (struct visit){ .home = with_cpus[n], .order = &order };
-			must(numaperf_executor_submit_to_node(exec, with_cpus[n], visit, &v[n]));
+			must(numaperf_executor_submit_to_node(exec, with_cpus[n], visit,
+							      &v[n]));
 		}
 		__atomic_store_n(&gate[t].open, 1, __ATOMIC_SEQ_CST);
 		await(&order, (unsigned int)nodes_with_cpus);

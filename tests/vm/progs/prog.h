@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The node the kernel says this thread is on: not through the library, which is what is tested. */
+/* The node the kernel says this thread is on: not through the library, which is what is tested.
+ */
 static inline int node_here(void)
 {
 	unsigned int cpu, node;
@@ -19,7 +20,8 @@ static inline int node_here(void)
 	return getcpu(&cpu, &node) ? -1 : (int)node;
 }
 
-/* "refused REASON: MESSAGE" and 1 for a refusal by hard mode, "failed ..." and 2 for the rest. */
+/* "refused REASON: MESSAGE" and 1 for a refusal by hard mode, "failed ..." and 2 for the rest.
+ */
 static inline int refused(int err)
 {
 	const struct numaperf_error *e = numaperf_last_error();
