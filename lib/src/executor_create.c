@@ -380,6 +380,7 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 	if (!out || !topo)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL, "%s is NULL",
 			       out ? "topo" : "exec");
+	*out = NULL;
 	if (opts && !np_opts_read(&o, sizeof(o), opts, opts->sz))
 		return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
 			       "link with the library that the program was compiled for",
