@@ -214,6 +214,7 @@ static void in_the_child(void *arg)
 	CHECK(numaperf_executor_shutdown(f->exec) == -EOWNERDEAD);
 	CHECK(numaperf_executor_shutdown_now(f->exec, NULL) == -EOWNERDEAD);
 	CHECK(numaperf_executor_worker_info(f->exec, 0, &info) == -ESRCH);
+	CHECK(!numaperf_executor_current() && numaperf_executor_current_worker() == -1);
 	CHECK(!f->n);
 	numaperf_executor_destroy(f->exec);
 }
@@ -325,6 +326,7 @@ static void a_dying_worker_waits_for_its_thieves(void **state)
 		.workers_per_node = 1,
 		.steal_policy = NUMAPERF_STEAL_ANY,
 	};
+	struct numaperf_worker_info info = { .sz = sizeof(info) };
 
 	(void)state;
 	tree_sys_start(0);
@@ -335,6 +337,8 @@ static void a_dying_worker_waits_for_its_thieves(void **state)
 				 0);
 		await(&thieves_seen, 1);
 		assert_int_equal(numaperf_executor_wait(exec), -EOWNERDEAD);
+		usleep(2000); /* time enough to end, if it were to */
+		assert_int_equal(numaperf_executor_worker_info(exec, 0, &info), 0);
 		__atomic_store_n(&may_go, 1, __ATOMIC_SEQ_CST);
 		numaperf_executor_destroy(exec);
 		assert_nothing_is_left(before);
