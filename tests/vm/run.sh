@@ -89,7 +89,7 @@ kopts="init=$here/guest-init np_run=$run console=ttyS0,115200 loglevel=5
 	clocksource=hpet tsc=unstable no_timer_check watchdog_thresh=60 nmi_watchdog=0
 	rcupdate.rcu_cpu_stall_timeout=300 rcupdate.rcu_exp_cpu_stall_timeout=300000
 	panic=-1 oops=panic reboot=t
-	numa_balancing=disable mitigations=off audit=0 apparmor=0 random.trust_cpu=on
+	numa_balancing=disable cgroup.memory=nokmem mitigations=off audit=0 apparmor=0 random.trust_cpu=on
 	cryptomgr.notests raid=noautodetect i8042.noaux"
 kargs=''
 for k in $kopts; do kargs="$kargs --kopt $k"; done
