@@ -16,11 +16,21 @@
 #include <cmocka.h>
 
 #ifdef NP_SANITIZE
-enum { SEEDS = 3000 };
+enum {
+	SEEDS = 3000
+};
 #else
-enum { SEEDS = 30000 };
+enum {
+	SEEDS = 30000
+};
 #endif
-enum { PRODUCERS = 2, WORKERS = 3, EACH = 6, TASKS = PRODUCERS * EACH, SHIFT = 2 };
+enum {
+	PRODUCERS = 2,
+	WORKERS = 3,
+	EACH = 6,
+	TASKS = PRODUCERS * EACH,
+	SHIFT = 2
+};
 
 static struct np_slot ring[1 << SHIFT];
 static struct np_lane lane;
@@ -29,7 +39,7 @@ static struct np_idle idle;
 static struct np_parker parker[WORKERS];
 static uint32_t total, finished;
 static unsigned char out[TASKS + 1]; /* how often each task came out; 0 is none */
-static uintptr_t long_task; /* its id */
+static uintptr_t long_task;	     /* its id */
 static uintptr_t newest[WORKERS][PRODUCERS];
 static const char *wrong;
 
@@ -159,9 +169,11 @@ static void play(void *role)
 
 static void nobody_sleeps_while_there_is_work(void **state)
 {
-	void *const role[] = { (void *)0, (void *)1, (void *)2, (void *)3, (void *)4 };
+	void *role[PRODUCERS + WORKERS];
 
 	(void)state;
+	for (uintptr_t i = 0; i < PRODUCERS + WORKERS; i++)
+		role[i] = (void *)i;
 	steps_sys_start();
 	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
 		reset();
