@@ -27,6 +27,11 @@ $(O)/tests/%: $(O)/obj/tests/%.o $(test_deps)
 
 $(O)/obj/tests/%.o: | $(O)/deps.test
 
+# peers
+$(O)/tests/bench/topology: private test_libs += -lhwloc
+$(O)/tests/bench/executor: private ld_flags += -fopenmp
+$(O)/obj/tests/bench/executor.o: private c_flags += -fopenmp
+
 tests: $(test_programs) ## the test programs, without running them
 
 # Every row of tests/manifest through one runner; its last line counts them all.
@@ -50,7 +55,7 @@ lint: all tests ## layers, headers, exported symbols, format, manifest
 	$(run_check) lint
 
 bench: ## the library beside its peers, in one run
-	@tests/deps.sh install build bench
+	@tests/deps.sh install build test bench
 	@$(self) $(jobs) all $(benches)
 	@O='$(abspath $(O))' tests/bench/run.sh
 
