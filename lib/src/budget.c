@@ -354,7 +354,8 @@ static int check_level(int root, const char *dir, bool v2, struct np_cgroup_budg
 	if (left < budget->left) {
 		budget->left = left;
 		budget->limit = limit;
-		snprintf(budget->path, sizeof(budget->path), "/%s", dir);
+		snprintf(budget->path, sizeof(budget->path), "/%.*s",
+			 (int)sizeof(budget->path) - 2, dir);
 	}
 	return 0;
 }

@@ -185,7 +185,8 @@ if grant cap_sys_nice+ep 2>"$o"; then
 
 	# why the copies above are static: the loader trusts neither of these in such a program
 	mkdir "$stage/dyn" && cp -a "$out"/lib/libnumaperf.so* "$stage/dyn/" &&
-		cp "$out/examples/hard_mode" "$stage/dyn/" &&
+		$cc -std=gnu11 -D_GNU_SOURCE -Ilib/include -o "$stage/dyn/hard_mode" \
+			lib/examples/hard_mode.c -L"$stage/dyn" -lnumaperf '-Wl,-rpath,$ORIGIN' &&
 		setcap 'cap_sys_admin,cap_sys_nice+ep' "$stage/dyn/hard_mode"
 	go as_nobody env LD_LIBRARY_PATH="$stage/dyn" "$stage/dyn/hard_mode"
 	[ "$st" = 127 ] && says libnumaperf.so
@@ -209,7 +210,7 @@ ambient() { # CAPABILITY,... COMMAND...: as the unit in numaperf(7) has it
 		--ambient-caps="$caps" --bounding-set="-all,$caps" --no-new-privs "$@"
 }
 # the unit itself, from the page: the test runs with exactly its capabilities
-unit=$(page lib/man/numaperf.7 | grep -E '^ *(AmbientCapabilities|CapabilityBoundingSet|NoNewPrivileges|User|DynamicUser)=')
+unit=$(page lib/man/numaperf.7 | grep -E '^ *(AmbientCapabilities|CapabilityBoundingSet|NoNewPrivileges|User|DynamicUser)=[^ ]')
 unit_caps=$(sed -n 's/^ *AmbientCapabilities=//p' <<<"$unit" | head -n 1 | tr 'A-Z ' 'a-z,' | sed 's/cap_//g')
 [ "$(sed -n 's/^ *CapabilityBoundingSet=//p' <<<"$unit" | head -n 1)" = \
 	"$(sed -n 's/^ *AmbientCapabilities=//p' <<<"$unit" | head -n 1)" ] && [ -n "$unit_caps" ]
