@@ -958,7 +958,13 @@ static void user_namespaces_do_not_count(void **state)
 			syscall(SYS_execve, "/proc/self/exe", args, environ);
 		syscall(SYS_exit_group, 2);
 	}
-	assert_true(pid > 0);
+	if (pid < 0) { /* a chroot, a limit, a filter */
+		close(pipes[0]);
+		close(pipes[1]);
+		print_message("SKIP user_namespaces_do_not_count: no user namespace here: %s\n",
+			      strerror(errno));
+		skip();
+	}
 	/* All ids mapped to themselves: uid_map looks as in the initial namespace. */
 	assert_int_equal(map_ids(pid), 0);
 	assert_int_equal(write(pipes[1], &c, 1), 1);
