@@ -16,6 +16,7 @@ MAKE=${MAKE:-make}
 export O MAKE
 what=${1:-all}
 long=${2:-}
+[ -z "$long" ] || export NP_LONG=1
 results=$O/results
 rm -rf "$results"
 mkdir -p "$results"

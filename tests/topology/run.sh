@@ -46,7 +46,9 @@ result 'this machine: as hwloc says' $? "$o"
 
 # ---- trees that lie: broken at random, but the same each time; an answer or an error, never a signal ----
 
-$py - "$work" <<'END'
+trees=${NP_LONG:+2000}
+trees=${trees:-200}
+$py - "$work" "$trees" <<'END'
 import os, random, shutil, sys
 work = sys.argv[1]
 rng = random.Random(20261126)
@@ -74,7 +76,7 @@ def plain(root):
         write(f"{t}/cache/index3/level", b"3\n")
         write(f"{t}/cache/index3/type", b"Unified\n")
         write(f"{t}/cache/index3/shared_cpu_list", b"%d-%d\n" % (c // 2 * 2, c // 2 * 2 + 1))
-for i in range(200):
+for i in range(int(sys.argv[2])):
     root = f"{work}/lies/{i}"
     plain(root)
     files = sorted(os.path.join(d, f) for d, _, fs in os.walk(root) for f in fs)
@@ -100,7 +102,7 @@ for i in range(200):
         else:
             write(path, rng.choice(junk))
 END
-result '200 broken trees are made' $?
+result "$trees broken trees are made" $?
 bad=0
 answers=0
 for folder in "$work"/lies/*; do
@@ -114,7 +116,7 @@ for folder in "$work"/lies/*; do
 	fi
 done
 [ $bad = 0 ]
-result '200 broken trees: an answer or an error' $? "$work/lies.bad"
+result "$trees broken trees: an answer or an error" $? "$work/lies.bad"
 [ $answers -ge 20 ]
 result "some of them still have an answer ($answers)" $?
 tap_done
