@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* Budgets from saved and from broken texts: zoneinfo, and the cgroups of both hierarchies. */
+#include "../../lib/src/budget.h"
+#include "sys.h"
+#include "util.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+/* ---- zoneinfo ---- */
+
+static const char zoneinfo[] = "Node 0, zone      DMA\n"
+			       "  per-node stats\n"
+			       "      nr_inactive_file 1000\n"
+			       "      nr_active_file 500\n"
+			       "      nr_dirty     100\n"
+			       "      nr_writeback 50\n"
+			       "      nr_slab_reclaimable 80\n"
+			       "  pages free     3000\n"
+			       "        min      5\n"
+			       "        low      10\n"
+			       "        high     20\n"
+			       "        protection: (0, 100, 200)\n"
+			       "  pagesets\n"
+			       "    cpu: 0\n"
+			       "              high:  777\n"
+			       "Node 0, zone   Normal\n"
+			       "  pages free     10000\n"
+			       "        low      90\n"
+			       "        high     120\n"
+			       "        protection: (0, 0, 0)\n"
+			       "Node 3, zone   Normal\n"
+			       "  pages free     50\n"
+			       "        low      30\n"
+			       "        high     60\n";
+
+static struct np_budget budget;
+
+static void zones_are_summed_by_node(void **state)
+{
+	(void)state;
+	assert_int_equal(np_budget_parse_zoneinfo(zoneinfo, 4096, &budget), 0);
+	assert_int_equal(budget.node[0].free, 13000 * 4096);
+	/* zones 2780 + 9880; file 1350 - 100 (low watermarks); slab 80 - 40 (half) */
+	assert_int_equal(budget.node[0].usable, 13950 * 4096);
+	assert_int_equal(budget.node[1].free, 0);
+	assert_int_equal(budget.node[3].free, 50 * 4096);
+	/* below the high watermark: nothing, not a huge number */
+	assert_int_equal(budget.node[3].usable, 0);
+}
+
+static void broken_zoneinfo_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(np_budget_parse_zoneinfo("", 4096, &budget), -EINVAL);
+	assert_int_equal(np_budget_parse_zoneinfo("rubbish\n", 4096, &budget), -EINVAL);
+	assert_int_equal(np_budget_parse_zoneinfo("Node 1024, zone DMA\n", 4096, &budget),
+			 -EINVAL);
+	/* cut off at any byte: an error or no more than the whole has */
+	for (size_t n = 0; n < sizeof(zoneinfo); n++) {
+		char *text = strndup(zoneinfo, n);
+
+		assert_non_null(text);
+		if (!np_budget_parse_zoneinfo(text, 4096, &budget))
+			assert_true(budget.node[0].free <= 13000 * 4096);
+		free(text);
+	}
+}
+
+/* ---- cgroups ---- */
+
+static char root[64];
+static struct np_sys table;
+
+static int fake_open_root(const char *path)
+{
+	return np_sys_real.open_root(path && *path ? path : root);
+}
+
+static void put(const char *path, const char *text)
+{
+	char full[256];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	for (char *p = strchr(full + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		mkdir(full, 0755);
+		*p = '/';
+	}
+	f = fopen(full, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/np-budget.XXXXXX");
+	if (!mkdtemp(root))
+		return -1;
+	table = np_sys_real;
+	table.open_root = fake_open_root;
+	np_sys = &table;
+	return 0;
+}
+
+static int drop(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	np_sys = &np_sys_real;
+	return nftw(root, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void v2_the_tightest_ancestor_counts(void **state)
+{
+	struct np_cgroup_budget b;
+
+	(void)state;
+	put("proc/self/cgroup", "0::/a/b\n");
+	put("proc/self/mountinfo", "30 1 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
+	put("cg/a/b/memory.max", "max\n");
+	put("cg/a/memory.max", "1000000\n");
+	put("cg/a/memory.current", "600000\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_int_equal(b.left, 400000);
+	assert_int_equal(b.limit, 1000000);
+	assert_string_equal(b.path, "/cg/a");
+	/* clean cache can be dropped, dirty cache cannot */
+	put("cg/a/memory.stat", "inactive_file 100000\nactive_file 0\nfile_dirty 20000\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_int_equal(b.left, 480000);
+	/* over its limit: nothing left, not a huge number */
+	put("cg/a/memory.current", "1200000\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_int_equal(b.left, 0);
+	put("cg/a/memory.max", "rubbish\n");
+	assert_int_equal(np_budget_cgroup(&b), -EINVAL);
+}
+
+static void v1_has_limits_too(void **state)
+{
+	struct np_cgroup_budget b;
+
+	(void)state;
+	/* a container without a cgroup namespace: the mount shows /docker/x as its root */
+	put("proc/self/cgroup", "5:cpu:/other\n4:hugetlb,memory:/docker/x/job\n");
+	put("proc/self/mountinfo", "31 1 0:27 / /cpu rw - cgroup cgroup rw,cpu\n"
+				   "32 1 0:28 /docker/x /mem rw shared:9 - cgroup cgroup "
+				   "rw,memory\n");
+	put("mem/job/memory.limit_in_bytes", "9223372036854771712\n"); /* unlimited */
+	put("mem/memory.limit_in_bytes", "8192000\n");
+	put("mem/memory.usage_in_bytes", "192000\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_int_equal(b.left, 8000000);
+	assert_string_equal(b.path, "/mem");
+	put("mem/job/memory.limit_in_bytes", "5000\n");
+	put("mem/job/memory.usage_in_bytes", "1000\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_int_equal(b.left, 4000);
+	assert_string_equal(b.path, "/mem/job");
+}
+
+static void no_controller_is_no_limit(void **state)
+{
+	struct np_cgroup_budget b;
+
+	(void)state;
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_true(b.left == UINT64_MAX);
+	put("proc/self/cgroup", "rubbish\n::\n0:\n");
+	put("proc/self/mountinfo", "rubbish\n - cgroup2\n1 2 3\n");
+	assert_int_equal(np_budget_cgroup(&b), 0);
+	assert_true(b.left == UINT64_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(zones_are_summed_by_node),
+		cmocka_unit_test(broken_zoneinfo_is_refused),
+		cmocka_unit_test_setup_teardown(v2_the_tightest_ancestor_counts, start, stop),
+		cmocka_unit_test_setup_teardown(v1_has_limits_too, start, stop),
+		cmocka_unit_test_setup_teardown(no_controller_is_no_limit, start, stop),
+	};
+
+	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}
