@@ -70,9 +70,13 @@ static int require_node_budget(const struct numaperf_region *r)
 	uint64_t sum = 0;
 	char where[96], list[64];
 
-	/* not to be read: the proof comes afterwards all the same */
-	if (np_budget_nodes(&budget))
+	/* the proof comes afterwards all the same */
+	if (np_budget_nodes(&budget)) {
+		np_log(NUMAPERF_LOG_WARNING,
+		       "region: /proc/zoneinfo cannot be read: the nodes' free memory is not "
+		       "checked beforehand");
 		return 0;
+	}
 	NUMAPERF_NODEMASK_FOR_EACH (node, &r->nodes) {
 		uint64_t usable = budget.node[node].usable, share = r->size / nodes;
 
@@ -94,7 +98,12 @@ static int require_cgroup_budget(const struct numaperf_region *r)
 	struct np_cgroup_budget budget;
 	char where[256];
 
-	if (np_budget_cgroup(&budget) || budget.left >= r->size)
+	if (np_budget_cgroup(&budget)) {
+		np_log(NUMAPERF_LOG_WARNING, "region: the cgroup's limit cannot be read: it is "
+					     "not checked beforehand");
+		return 0;
+	}
+	if (budget.left >= r->size)
 		return 0;
 	snprintf(where, sizeof(where), "the cgroup %s", budget.path);
 	return fail_budget(where, r->size, budget.left,
