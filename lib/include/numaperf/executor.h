@@ -78,9 +78,9 @@ struct numaperf_executor;
 /*
  * Starts the workers and returns when every one of them has reported its own pin. Takes its
  * own reference to the topology. A node without usable CPUs (memory-only, or its CPUs outside
- * the cpuset) gets no workers in soft mode; workers run on all allowed CPUs of their node. Strict
- * asks for all online CPUs of every node (or of opts.nodes) and is refused when the cpuset takes
- * one away.
+ * the cpuset) gets no workers in soft mode; workers run on all allowed CPUs of their node.
+ * Strict asks for all online CPUs of every node (or of opts.nodes) and is refused when the
+ * cpuset takes one away.
  *
  * Strict: every worker proves its own pin by reading it back, the node's online CPUs in full;
  * if one fails, or hard mode is not to be had, -NUMAPERF_EHARDMODE and nothing is left behind.
