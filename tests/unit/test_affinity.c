@@ -10,6 +10,7 @@
 #include "../../lib/src/util.h"
 #include "child.h"
 #include "fault.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,18 +123,7 @@ static int fake_user_namespace(void)
 
 static void put(const char *name, const char *text)
 {
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", fake.root, name);
-	for (char *p = path + 1; (p = strchr(p, '/')); *p++ = '/') {
-		*p = '\0';
-		mkdir(path, 0755);
-	}
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	tree_put(fake.root, name, text);
 }
 
 static void machine(const char *possible, const char *online, const char *cpuset,

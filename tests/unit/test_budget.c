@@ -2,6 +2,7 @@
 /* Budgets from saved and from broken texts: zoneinfo, and the cgroups of both hierarchies. */
 #include "../../lib/src/budget.h"
 #include "sys.h"
+#include "tree.h"
 #include "util.h"
 
 #include <errno.h>
@@ -86,19 +87,7 @@ static int fake_open_root(const char *path)
 
 static void put(const char *path, const char *text)
 {
-	char full[256];
-	FILE *f;
-
-	snprintf(full, sizeof(full), "%s/%s", root, path);
-	for (char *p = strchr(full + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		mkdir(full, 0755);
-		*p = '/';
-	}
-	f = fopen(full, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	tree_put(root, path, text);
 }
 
 static int start(void **state)

@@ -2,6 +2,7 @@
 /* Discovery from small trees: what exists, what is allowed, and what contradicts itself. */
 #include "fault.h"
 #include "sys.h"
+#include "tree.h"
 #include "util.h"
 
 #include <errno.h>
@@ -23,21 +24,13 @@ static struct numaperf_topology *topo;
 static void put(const char *path, const char *text)
 {
 	char full[256];
-	FILE *f;
 
-	snprintf(full, sizeof(full), "%s/%s", root, path);
-	if (!text) {
-		assert_int_equal(unlink(full), 0);
+	if (text) {
+		tree_put(root, path, text);
 		return;
 	}
-	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); *p++ = '/') {
-		*p = '\0';
-		mkdir(full, 0755);
-	}
-	f = fopen(full, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	assert_int_equal(unlink(full), 0);
 }
 
 #define NODE "sys/devices/system/node/"

@@ -14,27 +14,34 @@
 
 static char root[64];
 
-static void put(const char *path, const char *fmt, ...) NUMAPERF_PRINTF(2, 3);
-
-static void put(const char *path, const char *fmt, ...)
+void tree_put(const char *base, const char *path, const char *text)
 {
 	char full[256];
-	va_list ap;
 	FILE *f;
 
-	snprintf(full, sizeof(full), "%s/sys/devices/system/%s", root, path);
+	snprintf(full, sizeof(full), "%s/%s", base, path);
 	for (char *p = strchr(full + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
 		mkdir(full, 0755);
 		*p = '/';
 	}
 	f = fopen(full, "w");
-	if (!f)
+	if (!f || fputs(text, f) < 0 || fclose(f))
 		abort();
+}
+
+static void put(const char *path, const char *fmt, ...) NUMAPERF_PRINTF(2, 3);
+
+static void put(const char *path, const char *fmt, ...)
+{
+	char full[128], text[256];
+	va_list ap;
+
+	snprintf(full, sizeof(full), "sys/devices/system/%s", path);
 	va_start(ap, fmt);
-	vfprintf(f, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fclose(f);
+	tree_put(root, full, text);
 }
 
 static int drop(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -17,6 +17,9 @@ struct tree_node {
 /* Node i of the machine is node[i]; fails the process if it cannot be had. */
 struct numaperf_topology *tree_topology(const struct tree_node *node, int nodes);
 
+/* Writes `path` below `root`, its folders made as needed; ends the process if it cannot. */
+void tree_put(const char *root, const char *path, const char *text);
+
 /* Every affinity is granted to the thread that asks, of CPUs below `short_of` (0: of all); the
  * rest of the seam is the kernel's. */
 void tree_sys_start(int short_of);
