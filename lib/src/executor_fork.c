@@ -35,6 +35,17 @@ void numaperf_spawn(struct numaperf_task *task, numaperf_task_fn fn, void *arg)
 	__atomic_store_n(&task->state, NP_TASK_DONE, __ATOMIC_RELAXED);
 }
 
+/* Why a task that was waited for did not run to its end, by its state. */
+static int fail_waited(const char *what, uint32_t state)
+{
+	if (state == NP_TASK_CANCELED)
+		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, what, NULL,
+			       "the executor was stopped before the task had begun");
+	return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, what, NULL,
+		       state == NP_TASK_DEAD ? "the worker that ran the task was ended by it"
+					     : "this is a forked child, which has no workers");
+}
+
 static int fail_join(const struct numaperf_task *task, uint32_t state)
 {
 	const struct np_worker *owner = task->owner;
@@ -42,13 +53,7 @@ static int fail_join(const struct numaperf_task *task, uint32_t state)
 	if (state < NP_TASK_DONE && owner && !np_forked(owner->exec))
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, "task join", NULL,
 			       "only the thread that spawned a task may join it");
-	if (state != NP_TASK_CANCELED)
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, "task join", NULL,
-			       state == NP_TASK_DEAD
-				       ? "the worker that ran the task was ended by it"
-				       : "this is a forked child, which has no workers");
-	return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, "task join", NULL,
-		       "the executor was stopped before the task had begun");
+	return fail_waited("task join", state);
 }
 
 /* Runs a task of the own deque, or drops it when the executor has been stopped. */
@@ -95,16 +100,6 @@ int numaperf_join(struct numaperf_task *task)
 }
 
 /* ---- run ---- */
-
-static int fail_waited(const char *what, uint32_t state)
-{
-	if (state == NP_TASK_CANCELED)
-		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, what, NULL,
-			       "the executor was stopped before the task had begun");
-	return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, what, NULL,
-		       state == NP_TASK_DEAD ? "the worker that ran the task was ended by it"
-					     : "this is a forked child, which has no workers");
-}
 
 /* Puts a task that the caller will wait for into a lane. */
 static int send(struct numaperf_executor *exec, struct np_worker *w, int node,

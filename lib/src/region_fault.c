@@ -51,8 +51,7 @@ static void *fault_share(void *arg)
 	struct numaperf_cpuset granted;
 
 	/* a wish: elsewhere it is slower and the policy still decides; nothing to report */
-	if (np_affinity_pin("region prefault", s->cpus, NUMAPERF_SOFT, true, &granted))
-		s->cpus = NULL;
+	np_affinity_pin("region prefault", s->cpus, NUMAPERF_SOFT, true, &granted);
 	s->err = populate(s->addr, s->length);
 	return NULL;
 }

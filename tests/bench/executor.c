@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Fork and join beside OpenMP's tasks: fib(24), and a task submitted and awaited. */
-#include "../bench/bench.h"
+#include "bench.h"
 
 #include <numaperf.h>
 #include <omp.h>

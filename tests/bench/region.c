@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Memory that is there: a region with parallel prefault, soft and strict, beside libnuma and
  * memset. */
-#include "../bench/bench.h"
+#include "bench.h"
 
 #include <numa.h>
 #include <numaperf.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Discovery of this machine beside hwloc's. */
-#include "../bench/bench.h"
+#include "bench.h"
 
 #include <hwloc.h>
 #include <numaperf.h>
