@@ -321,36 +321,38 @@ static void check_requirements(const struct state *s)
 		     "raise `ulimit -l` (systemd: LimitMEMLOCK=)");
 }
 
+/* What the cpuset leaves of what is online; takes both lists. */
+static void check_allowed(const char *what, char *allowed, char *online, bool all,
+			  const char *otherwise, const char *remedy)
+{
+	if (all)
+		line(V_OK, what, tool_printf("%s: all online ones", allowed ? allowed : "?"),
+		     NULL);
+	else
+		line(V_NOTE, what,
+		     tool_printf("%s of %s: %s", allowed ? allowed : "?", online ? online : "?",
+				 otherwise),
+		     remedy);
+	free(allowed);
+	free(online);
+}
+
 static void check_surroundings(const struct state *s)
 {
 	const struct numaperf_capabilities *caps = &s->caps;
-	char *list, *all;
+	char *list;
 
-	list = tool_cpulist(&caps->cpus_allowed);
-	all = tool_cpulist(&s->online);
-	if (s->topo && !numaperf_cpuset_subset(&s->online, &caps->cpus_allowed))
-		line(V_NOTE, "CPUs allowed",
-		     tool_printf("%s of %s: a strict pin to any other CPU is refused",
-				 list ? list : "?", all ? all : "?"),
-		     "widen the cpuset (systemd: AllowedCPUs=, docker: --cpuset-cpus)");
-	else
-		line(V_OK, "CPUs allowed",
-		     tool_printf("%s: all online ones", list ? list : "?"), NULL);
-	free(list);
-	free(all);
-
-	list = tool_nodelist(&caps->nodes_allowed);
-	all = tool_nodelist(&s->online_nodes);
-	if (s->topo && !numaperf_nodemask_subset(&s->online_nodes, &caps->nodes_allowed))
-		line(V_NOTE, "memory nodes allowed",
-		     tool_printf("%s of %s: strict memory on any other node is refused",
-				 list ? list : "?", all ? all : "?"),
-		     "widen the cpuset (systemd: AllowedMemoryNodes=, docker: --cpuset-mems)");
-	else
-		line(V_OK, "memory nodes allowed",
-		     tool_printf("%s: all online ones", list ? list : "?"), NULL);
-	free(list);
-	free(all);
+	check_allowed("CPUs allowed", tool_cpulist(&caps->cpus_allowed),
+		      tool_cpulist(&s->online),
+		      !s->topo || numaperf_cpuset_subset(&s->online, &caps->cpus_allowed),
+		      "a strict pin to any other CPU is refused",
+		      "widen the cpuset (systemd: AllowedCPUs=, docker: --cpuset-cpus)");
+	check_allowed("memory nodes allowed", tool_nodelist(&caps->nodes_allowed),
+		      tool_nodelist(&s->online_nodes),
+		      !s->topo ||
+			      numaperf_nodemask_subset(&s->online_nodes, &caps->nodes_allowed),
+		      "strict memory on any other node is refused",
+		      "widen the cpuset (systemd: AllowedMemoryNodes=, docker: --cpuset-mems)");
 
 	list = tool_cpulist(&caps->cpus_isolated);
 	if (numaperf_cpuset_empty(&caps->cpus_isolated))
