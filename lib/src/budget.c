@@ -5,6 +5,8 @@
  * cgroups in their files.
  */
 #include "budget.h"
+#include "capability.h"
+#include "cgroup.h"
 #include "sys.h"
 #include "util.h"
 
@@ -148,26 +150,16 @@ int np_budget_nodes(struct np_budget *budget)
 	return err;
 }
 
-/* 0 or -errno; -ENOENT: no such file. */
-static int read_nodes(int root, const char *path, struct numaperf_nodemask *nodes)
-{
-	char text[8192]; /* a list of every other of 1024 nodes has 2 KiB */
-	int n = np_read_small(root, path, text, sizeof(text));
-
-	if (n < 0)
-		return n;
-	return numaperf_nodemask_parse(nodes, text) ? -EINVAL : 0;
-}
-
 int np_memory_nodes(struct np_memory_nodes *nodes)
 {
 	int root = np_sys->open_root(NULL), err;
 
 	if (root < 0)
 		return root;
-	err = read_nodes(root, "sys/devices/system/node/online", &nodes->online);
+	err = np_nodes_from_file(root, "sys/devices/system/node/online", &nodes->online);
 	if (!err)
-		err = read_nodes(root, "sys/devices/system/node/has_memory", &nodes->memory);
+		err = np_nodes_from_file(root, "sys/devices/system/node/has_memory",
+					 &nodes->memory);
 	np_sys->close(root);
 	if (err == -ENOENT) {
 		nodes->online = numaperf_nodemask_single(0);
@@ -211,41 +203,6 @@ struct hierarchy {
 	char path[1024];  /* this process's cgroup */
 };
 
-/* Whether a comma-separated list has the word. */
-static bool has_word(const char *list, size_t len, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= len; i++)
-		if (!strncmp(list + i, word, n) && (i == 0 || list[i - 1] == ',') &&
-		    (i + n == len || list[i + n] == ','))
-			return true;
-	return false;
-}
-
-/* /proc/self/cgroup: "4:memory:/a/b" (v1), "0::/a/b" (v2). False: not a member of one. */
-static bool own_path(const char *text, struct hierarchy *h)
-{
-	for (const char *line = text; *line;) {
-		const char *eol = strchrnul(line, '\n'), *names = strchr(line, ':'), *path;
-
-		path = names ? strchr(names + 1, ':') : NULL;
-		if (path && path < eol) {
-			size_t len = (size_t)(path - names - 1);
-			bool ours = h->v2 ? len == 0 && line[0] == '0'
-					  : has_word(names + 1, len, "memory");
-
-			if (ours && (size_t)(eol - path) <= sizeof(h->path)) {
-				memcpy(h->path, path + 1, (size_t)(eol - path - 1));
-				h->path[eol - path - 1] = '\0';
-				return true;
-			}
-		}
-		line = *eol ? eol + 1 : eol;
-	}
-	return false;
-}
-
 /*
  * /proc/self/mountinfo (proc(5)):
  *	35 31 0:32 /root /mount/point rw,... [tags] - cgroup cgroup rw,memory
@@ -266,7 +223,8 @@ static void find_mount(const char *text, struct hierarchy *h)
 				super--;
 			ours = h->v2 ? !strncmp(type, "cgroup2 ", 8)
 				     : !strncmp(type, "cgroup ", 7) &&
-					       has_word(super, (size_t)(eol - super), "memory");
+					       np_list_has(super, (size_t)(eol - super),
+							   "memory");
 			if (ours && mount[0] == '/') {
 				strcpy(h->root, root);
 				strcpy(h->mount, mount + 1);
@@ -397,7 +355,7 @@ int np_budget_cgroup(struct np_cgroup_budget *budget)
 	for (int v2 = 0; v2 < 2 && !err; v2++) {
 		struct hierarchy h = { .v2 = v2 };
 
-		if (!own_path(cgroup, &h))
+		if (!np_cgroup_path(cgroup, v2 ? NULL : "memory", h.path, sizeof(h.path)))
 			continue;
 		find_mount(mounts, &h);
 		if (h.found)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rank 2: which nodes have memory, and how much of it can still be had before the kernel
+/* Rank 3: which nodes have memory, and how much of it can still be had before the kernel
  * kills. */
 #ifndef NP_BUDGET_H
 #define NP_BUDGET_H

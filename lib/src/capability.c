@@ -254,6 +254,12 @@ int np_cpus_from_file(int dir, const char *path, struct numaperf_cpuset *cpus)
 	return list_from_file(dir, path, cpus, NULL);
 }
 
+int np_nodes_from_file(int dir, const char *path, struct numaperf_nodemask *nodes)
+{
+	numaperf_nodemask_zero(nodes);
+	return list_from_file(dir, path, NULL, nodes);
+}
+
 /* Of the thread, not of the process: each may be in a cpuset of its own. */
 static int mems_allowed(int root, struct numaperf_nodemask *nodes)
 {
@@ -579,8 +585,7 @@ int numaperf_capabilities_detect(struct numaperf_capabilities *caps)
 			       "set caps->sz to sizeof(*caps)",
 			       "the struct is absent or too small");
 	p.root = np_sys->open_root(NULL);
-	numaperf_nodemask_zero(&online);
-	if (list_from_file(p.root, "sys/devices/system/node/online", NULL, &online) < 0 ||
+	if (np_nodes_from_file(p.root, "sys/devices/system/node/online", &online) < 0 ||
 	    numaperf_nodemask_empty(&online))
 		online = numaperf_nodemask_single(0); /* a kernel without NUMA */
 	found.node_count = numaperf_nodemask_count(&online);

@@ -29,7 +29,9 @@ int np_affinity_get(int tid, struct numaperf_cpuset *cpus);
 /* Asks for it; the kernel grants what the cpuset leaves: read it back. 0 or -errno. */
 int np_affinity_set(int tid, const struct numaperf_cpuset *cpus);
 
-/* A list of CPUs from a file of /sys. 0 or -errno; `cpus` is then empty. */
+/* A list of CPUs or nodes from a file of /sys. 0 or -errno, without a record; the set is then
+ * empty. */
 int np_cpus_from_file(int dir, const char *path, struct numaperf_cpuset *cpus);
+int np_nodes_from_file(int dir, const char *path, struct numaperf_nodemask *nodes);
 
 #endif

@@ -5,6 +5,7 @@
  * in instead.
  */
 #include "base.h"
+#include "cgroup.h"
 #include "sys.h"
 #include "topology.h"
 #include "util.h"
@@ -86,35 +87,18 @@ static void add_own_affinity(struct allowed *allowed)
  */
 static int cpuset_path(struct np_tree *tree, char *path, size_t size)
 {
-	const char *line, *unified = NULL, *found = NULL;
 	int r = np_tree_text(tree, &tree->root, "proc/self/cgroup");
 
 	path[0] = '\0';
 	if (r < 0)
 		return r;
-	for (line = r ? tree->text : NULL; line && *line && !found;) {
-		const char *end = line + strcspn(line, "\n"), *list = strchr(line, ':');
-		const char *name = list ? strchr(list + 1, ':') : NULL;
-
-		if (name && name < end) {
-			size_t len = (size_t)(name - list - 1);
-
-			if (len == strlen("cpuset") && !strncmp(list + 1, "cpuset", len))
-				found = name + 1;
-			else if (!len)
-				unified = name + 1;
-		}
-		line = *end ? end + 1 : end;
-	}
-	if (!found)
-		found = unified;
-	if (!found) {
-		r = np_tree_text(tree, &tree->root, "proc/self/cpuset");
-		if (r <= 0)
-			return r;
-		found = tree->text;
-	}
-	snprintf(path, size, "%.*s", (int)strcspn(found, "\n"), found);
+	if (r && (np_cgroup_path(tree->text, "cpuset", path, size) ||
+		  np_cgroup_path(tree->text, NULL, path, size)))
+		return 0;
+	r = np_tree_text(tree, &tree->root, "proc/self/cpuset");
+	if (r <= 0)
+		return r;
+	snprintf(path, size, "%.*s", (int)strcspn(tree->text, "\n"), tree->text);
 	return 0;
 }
 
@@ -123,16 +107,6 @@ struct cpuset_mount {
 	char where[256]; /* without the leading slash */
 	const char *cpus, *nodes;
 };
-
-static bool has_option(const char *options, const char *option)
-{
-	size_t len = strlen(option);
-
-	for (const char *at = options; (at = strstr(at, option)); at += len)
-		if ((at == options || at[-1] == ',') && (!at[len] || at[len] == ','))
-			return true;
-	return false;
-}
 
 /* A line "device where type options 0 0" of proc/mounts. */
 static bool is_cpuset_mount(const char *line, struct cpuset_mount *mount)
@@ -147,13 +121,13 @@ static bool is_cpuset_mount(const char *line, struct cpuset_mount *mount)
 		return true;
 	}
 	if (!strcmp(type, "cpuset") ||
-	    (!strcmp(type, "cgroup") && has_option(options, "cpuset") &&
-	     has_option(options, "noprefix"))) {
+	    (!strcmp(type, "cgroup") && np_list_has(options, strlen(options), "cpuset") &&
+	     np_list_has(options, strlen(options), "noprefix"))) {
 		mount->cpus = "cpus";
 		mount->nodes = "mems";
 		return true;
 	}
-	if (strcmp(type, "cgroup") || !has_option(options, "cpuset"))
+	if (strcmp(type, "cgroup") || !np_list_has(options, strlen(options), "cpuset"))
 		return false;
 	mount->cpus = "cpuset.cpus";
 	mount->nodes = "cpuset.mems";
