@@ -33,7 +33,7 @@ says worker_pool 'Completed: 100 tasks'
 says hard_mode 'Hard mode is (SUPPORTED|NOT supported)'
 
 # README.md's program and command line
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/readme.c"
+readme_program >"$work/readme.c"
 gcc -Wall -Wextra -Wshadow -Werror -pthread -Ilib/include -o "$work/readme" "$work/readme.c" \
 	"$out/lib/libnumaperf.a" -lnuma >"$o" 2>&1
 result 'the example of README.md compiles' $? "$o"

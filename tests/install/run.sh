@@ -31,7 +31,7 @@ export PKG_CONFIG_PATH=$root/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
 version=$(pkg-config --modversion numaperf)
 [ "numaperf $version" = "$("$root/bin/numaperf" --version)" ]
 result "numaperf.pc and the tool agree on the version ($version)" $?
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/hello.c"
+readme_program >"$work/hello.c"
 # shellcheck disable=SC2046 # words
 cc -o "$work/hello" "$work/hello.c" $(pkg-config --cflags --libs numaperf) >"$o" 2>&1
 result 'README.md: cc hello.c $(pkg-config --cflags --libs numaperf)' $? "$o"

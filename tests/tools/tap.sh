@@ -48,3 +48,8 @@ tap_done() {
 page() {
 	mandoc -Tascii "$@" | sed 's/.\x08//g'
 }
+
+# readme_program: README.md's C program
+readme_program() {
+	awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md
+}
