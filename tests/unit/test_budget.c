@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Budgets from saved and from broken texts: zoneinfo, and the cgroups of both hierarchies. */
 #include "../../lib/src/budget.h"
+#include "../../lib/src/cgroup.h"
 #include "sys.h"
 #include "tree.h"
 #include "util.h"
@@ -177,9 +178,27 @@ static void no_controller_is_no_limit(void **state)
 	assert_true(b.left == UINT64_MAX);
 }
 
+static void a_cgroup_is_found_by_its_whole_name(void **state)
+{
+	static const char text[] = "5:memoryless,amemory:/wrong\n"
+				   "4:cpu,memory:/a/b\n"
+				   "1:name=systemd:/s\n"
+				   "0::/v2\n";
+	char path[16];
+
+	(void)state;
+	assert_true(np_cgroup_path(text, "memory", path, sizeof(path)));
+	assert_string_equal(path, "/a/b");
+	assert_true(np_cgroup_path(text, NULL, path, sizeof(path)));
+	assert_string_equal(path, "/v2");
+	assert_false(np_cgroup_path(text, "pids", path, sizeof(path)));
+	assert_false(np_cgroup_path(text, "memory", path, strlen("/a/b")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cgroup_is_found_by_its_whole_name),
 		cmocka_unit_test(zones_are_summed_by_node),
 		cmocka_unit_test(broken_zoneinfo_is_refused),
 		cmocka_unit_test_setup_teardown(v2_the_tightest_ancestor_counts, start, stop),

@@ -6,6 +6,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <numaperf.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -250,6 +251,48 @@ static void no_policy_to_be_had(void **state)
 	numaperf_region_unref(region);
 }
 
+static int refuse_move_pages(int pid, unsigned long count, void **pages, const int *nodes,
+			     int *status, int flags)
+{
+	(void)pid, (void)count, (void)pages, (void)nodes, (void)status, (void)flags;
+	return -EPERM;
+}
+
+static int refuse_get_mempolicy(int *policy, uint64_t *nodes, unsigned int nwords,
+				const void *addr, unsigned int flags)
+{
+	(void)policy, (void)nodes, (void)nwords, (void)addr, (void)flags;
+	return -EPERM;
+}
+
+/* numa_maps shows the thread's policy for a mapping that has none: that is not the region's. */
+static void the_threads_policy_is_not_the_regions(void **state)
+{
+	static struct numaperf_placement where = { .sz = sizeof(where) };
+	struct numaperf_region_opts opts = bind_opts(NUMAPERF_SOFT);
+	struct numaperf_nodemask zero = numaperf_nodemask_single(0);
+	struct np_sys table = np_sys_real;
+	struct numaperf_region *region;
+
+	(void)state;
+	refused_with = -EPERM;
+	table.mbind = refuse_mbind;
+	table.move_pages = refuse_move_pages;
+	table.get_mempolicy = refuse_get_mempolicy;
+	opts.prefault = NUMAPERF_PREFAULT_TOUCH;
+	assert_int_equal(np_sys_real.set_mempolicy(MPOL_BIND, zero.bits, ARRAY_SIZE(zero.bits)),
+			 0);
+	np_sys = &table;
+	assert_int_equal(numaperf_region_create(&region, 64 * KIB, &opts), 0);
+	assert_int_equal(numaperf_region_placement(region, &where), 0);
+	np_sys = &np_sys_real;
+	np_sys->set_mempolicy(MPOL_DEFAULT, NULL, 0);
+	assert_int_equal(where.method, NUMAPERF_PLACEMENT_NUMA_MAPS);
+	assert_int_equal(where.effective_policy, NUMAPERF_POLICY_BIND);
+	assert_int_equal(where.enforcement, NUMAPERF_ENFORCEMENT_NONE);
+	numaperf_region_unref(region);
+}
+
 /* Another node's word for pages that are here: the proof must not pass. */
 static int elsewhere(int pid, unsigned long count, void **pages, const int *nodes, int *status,
 		     int flags)
@@ -382,6 +425,7 @@ int main(void)
 		cmocka_unit_test(pages_given_back_are_missed),
 		cmocka_unit_test(too_much_is_refused_before_it_is_touched),
 		cmocka_unit_test(no_policy_to_be_had),
+		cmocka_unit_test(the_threads_policy_is_not_the_regions),
 		cmocka_unit_test(a_stray_page_fails_the_proof),
 		cmocka_unit_test(every_failure_is_clean),
 		cmocka_unit_test(parallel_prefault_survives_refusals),
