@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* An executor's end: waiting, shutdown in its two ways, freeing. */
 #include "base.h"
+#include "guarantee.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -156,5 +157,6 @@ void numaperf_executor_destroy(struct numaperf_executor *exec)
 			np_log(NUMAPERF_LOG_WARNING,
 			       "executor: destroyed after one of its workers had died");
 	}
+	np_guarantee_owner_gone(exec);
 	np_free_executor(exec);
 }

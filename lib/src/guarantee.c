@@ -132,6 +132,15 @@ void np_guarantee_unsubscribe(struct np_guarantee_subscriber *s)
 	pthread_mutex_unlock(&lock);
 }
 
+void np_guarantee_owner_gone(const void *owner)
+{
+	lock_registry();
+	for (const struct np_guarantee_subscriber *s = subscribers; s; s = s->next)
+		if (s->owner_gone)
+			s->owner_gone(s->ctx, owner);
+	pthread_mutex_unlock(&lock);
+}
+
 size_t np_guarantee_count(void)
 {
 	size_t n;

@@ -41,8 +41,13 @@ void np_guarantee_leave(uint64_t id);
  * not call the registry. `g` lives as long as the call. */
 typedef void (*np_guarantee_fn)(void *ctx, const struct np_guarantee *g, bool gone);
 
+/* The object itself ends, promises or not: its counters are read now or never. Called as above.
+ */
+typedef void (*np_owner_gone_fn)(void *ctx, const void *owner);
+
 struct np_guarantee_subscriber {
 	np_guarantee_fn fn;
+	np_owner_gone_fn owner_gone; /* or NULL */
 	void *ctx;
 	struct np_guarantee_subscriber *next;
 };
@@ -51,6 +56,9 @@ struct np_guarantee_subscriber {
  * returns; after _unsubscribe has returned fn is not called any more. */
 void np_guarantee_subscribe(struct np_guarantee_subscriber *s);
 void np_guarantee_unsubscribe(struct np_guarantee_subscriber *s);
+
+/* `owner` is about to be freed: subscribers are told. */
+void np_guarantee_owner_gone(const void *owner);
 
 /* How many are in force. */
 size_t np_guarantee_count(void);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
@@ -13,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +41,53 @@ r_ = (call); \
 while (r_ < 0 && errno == EINTR); \
 result(r_); \
  })
+
+/* ---- descriptors that are no files ---- */
+
+static int real_map_fd(void **out, int fd, size_t length, bool writable)
+{
+	void *p =
+		mmap(NULL, length, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+static int real_write(int fd, const void *buf, size_t size)
+{
+	return RETRY(write(fd, buf, MIN(size, (size_t)INT_MAX)));
+}
+
+static int real_eventfd(void)
+{
+	return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/* A retried EINTR waits for what is left of the time. */
+static int real_poll(struct pollfd *fds, unsigned int n, int timeout_ms)
+{
+	uint64_t end = np_clock_ns() + (uint64_t)MAX(timeout_ms, 0) * 1000000u;
+	int left = timeout_ms, r;
+
+	while ((r = result(poll(fds, n, left))) == -EINTR && timeout_ms > 0) {
+		uint64_t now = np_clock_ns();
+
+		left = now < end ? (int)((end - now + 999999) / 1000000) : 0;
+	}
+	return r == -EINTR ? 0 : r;
+}
+
+static int real_inode_at(int dir, const char *path, uint64_t *inode)
+{
+	struct stat st;
+
+	if (fstatat(dir, path, &st, 0))
+		return -errno;
+	*inode = st.st_ino;
+	return 0;
+}
 
 /* ---- memory ---- */
 
@@ -221,6 +270,24 @@ static int real_capget(uint64_t *effective)
 		return -errno;
 	*effective = data[0].effective | (uint64_t)data[1].effective << 32;
 	return 0;
+}
+
+/* Ambient ones go with the permitted ones (capabilities(7)). */
+static int real_drop_capabilities(uint64_t keep)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		uint32_t mask = (uint32_t)(keep >> (32 * i));
+
+		data[i].effective &= mask;
+		data[i].permitted &= mask;
+		data[i].inheritable &= mask;
+	}
+	return result(syscall(SYS_capset, &header, data));
 }
 
 /*

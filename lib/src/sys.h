@@ -10,6 +10,7 @@
 #ifndef NP_SYS_H
 #define NP_SYS_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +50,14 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  *  thread_create      all signals blocked in the new thread; stack 0: the default
  *  thread_join        pthread_join
  *  set_thread_name    of the calling thread, cut to 15 bytes
+ *  map_fd             the first `length` bytes behind a descriptor, shared
+ *  write              write(2): short writes happen
+ *  eventfd            a new one, non-blocking: readable when it was written to
+ *  poll               poll(2); timeout_ms < 0: for ever; 0: time is up
+ *  inode_at           a file's inode number (folders of cgroup v2: the cgroup's id; files
+ *                     of /proc/PID/ns: the namespace)
+ *  drop_capabilities  of the calling thread: effective, permitted, inheritable and ambient
+ *                     ones that are not in `keep`
  *  futex_wait         sleeps while *word == value; timeout_ns < 0: for ever. -ETIMEDOUT,
  *                     -EAGAIN
  *  futex_wake         wakes up to n; how many it woke
@@ -98,6 +107,12 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
    (thread, stack_size, fn, arg))                                                             \
  X(thread_join, (pthread_t thread), (thread))                                                 \
  X(set_thread_name, (const char *name), (name))                                               \
+ X(map_fd, (void **out, int fd, size_t length, bool writable), (out, fd, length, writable))   \
+ X(write, (int fd, const void *buf, size_t size), (fd, buf, size))                            \
+ X(eventfd, (void), ())                                                                       \
+ X(poll, (struct pollfd * fds, unsigned int n, int timeout_ms), (fds, n, timeout_ms))         \
+ X(inode_at, (int dir, const char *path, uint64_t *inode), (dir, path, inode))                \
+ X(drop_capabilities, (uint64_t keep), (keep))                                                \
  X(futex_wait, (uint32_t * word, uint32_t value, int64_t timeout_ns),                         \
    (word, value, timeout_ns))                                                                 \
  X(futex_wake, (uint32_t * word, int n), (word, n))
