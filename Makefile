@@ -16,6 +16,7 @@ LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 V       ?= 0
+BPF     ?= 1
 WERROR  ?= 0
 
 # Another compiler or a sanitizer is another flavour and gets a folder of its own, so that switching
@@ -24,7 +25,7 @@ comma   := ,
 empty   :=
 space   := $(empty) $(empty)
 flavour := $(subst $(space),-,$(strip $(filter-out gcc,$(notdir $(firstword $(CC)))) \
-		$(subst $(comma),-,$(SAN))))
+		$(subst $(comma),-,$(SAN)) $(if $(filter 0,$(BPF)),nobpf)))
 O       ?= build$(if $(flavour),/flavour/$(flavour))
 
 # The public headers hold the version; everything else asks them.
@@ -57,7 +58,7 @@ include $(wildcard */build.mk)
 all: $(lib_outputs) $(programs) ## the library, the tools and the examples (default)
 
 demo: ## install what the build needs, build, run 100 tasks on this machine
-	@tests/deps.sh install build
+	@tests/deps.sh install build $(if $(filter 0,$(BPF)),,bpf)
 	@$(self) $(jobs) all
 	@$(O)/bin/numaperf demo
 
@@ -68,10 +69,11 @@ clean: ## remove the output folder, flavours included
 	$(Q)rm -rf $(O)
 
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile tests/build.mk lib/build.mk | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile */build.mk | \
 		awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 	@echo
 	@echo '  V=1 shows the commands        O=DIR moves the output      WERROR=1 makes warnings errors'
+	@echo '  BPF=0 builds without clang, bpftool and libbpf: what the kernel does is then only sampled'
 	@echo '  CC=clang, SAN=address,undefined or SAN=thread build a flavour in build/flavour/'
 	@echo '  install heeds DESTDIR, PREFIX ($(PREFIX)), BINDIR, LIBDIR, INCDIR and MANDIR'
 

@@ -2,10 +2,13 @@
 # The library: one set of objects, linked three ways.
 
 SOVERSION   := 0
-lib_objects := $(patsubst %.c,$(O)/obj/%.o,$(wildcard lib/src/*.c))
-lib_libs    := -lnuma
+# BPF=0: no clang, bpftool or libbpf; the monitor is then a sampler, and says so.
+bpf_only    := $(addprefix lib/src/,hook.c hook_ladder.c hook_probe.c)
+lib_sources := $(filter-out $(if $(filter 0,$(BPF)),$(bpf_only),lib/src/hook_none.c),$(wildcard lib/src/*.c))
+lib_objects := $(patsubst %.c,$(O)/obj/%.o,$(lib_sources))
+lib_libs    := -lnuma -ljansson $(if $(filter 0,$(BPF)),,-lbpf -lelf -lz)
 lib_real    := $(O)/lib/libnumaperf.so.$(SOVERSION)
-lib_outputs := $(O)/lib/libnumaperf.a $(O)/lib/libnumaperf.so
+lib_outputs := $(O)/lib/libnumaperf.a $(O)/lib/libnumaperf.so $(O)/lib/numaperf.pc
 objects     += $(lib_objects)
 
 examples    := $(patsubst lib/examples/%.c,$(O)/examples/%,$(wildcard lib/examples/*.c))
@@ -44,6 +47,14 @@ $(O)/examples/%: $(O)/obj/lib/examples/%.o $(O)/lib/libnumaperf.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $^ $(ld_flags) $(lib_libs)
 
+# Where a linker finds it; installed, and what the tests ask for the libraries behind it.
+$(O)/lib/numaperf.pc: lib/numaperf.pc.in lib/include/numaperf/base.h $(O)/install.flags
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|; s|@LIBS@|$(strip $(lib_libs))|' $< >$@
+$(O)/install.flags: FORCE
+	$(call remember,$(PREFIX) $(LIBDIR) $(INCDIR) $(lib_libs))
+
 install: all ## install the library, headers, tools and man pages below $(DESTDIR)$(PREFIX)
 	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/numaperf $(DESTDIR)$(BINDIR)
 	$(Q)install -m 644 $(O)/lib/libnumaperf.a $(DESTDIR)$(LIBDIR)/
@@ -52,8 +63,7 @@ install: all ## install the library, headers, tools and man pages below $(DESTDI
 	$(Q)ln -sf $(notdir $(lib_real)) $(DESTDIR)$(LIBDIR)/libnumaperf.so
 	$(Q)install -m 644 lib/include/numaperf.h $(DESTDIR)$(INCDIR)/
 	$(Q)install -m 644 lib/include/numaperf/*.h $(DESTDIR)$(INCDIR)/numaperf/
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' lib/numaperf.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/numaperf.pc
+	$(Q)install -m 644 $(O)/lib/numaperf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	$(Q)for tool in $(tools); do install -m 755 $$tool $(DESTDIR)$(BINDIR)/ || exit 1; done
 	$(Q)for page in $(wildcard lib/man/*.[1-8]); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done

@@ -38,11 +38,11 @@ tests: $(test_programs) ## the test programs, without running them
 run_check = @O='$(abspath $(O))' MAKE='$(MAKE)' tests/check.sh
 
 check: ## install what the tests need, then run every one of them, guests included
-	@tests/deps.sh install build test vm
+	@tests/deps.sh install build $(if $(filter 0,$(BPF)),,bpf) test vm
 	$(run_check) all
 
 check-long: ## check, and what takes longer than a commit should wait for
-	@tests/deps.sh install build test vm
+	@tests/deps.sh install build $(if $(filter 0,$(BPF)),,bpf) test vm
 	$(run_check) all long
 
 check-unit: ## the unit tests, plain and under the sanitizers
@@ -55,7 +55,7 @@ lint: all tests ## layers, headers, exported symbols, format, manifest
 	$(run_check) lint
 
 bench: ## the library beside its peers, in one run
-	@tests/deps.sh install build test bench
+	@tests/deps.sh install build $(if $(filter 0,$(BPF)),,bpf) test bench
 	@$(self) $(jobs) all $(benches)
 	@O='$(abspath $(O))' tests/bench/run.sh
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The packages that the targets need: `deps.sh need GROUP...` names what is missing and fails;
 # `deps.sh install GROUP...` installs it with apt, saying so; `deps.sh list GROUP...` prints names.
-# Groups: build (make, make demo), test, vm, bench.
+# Groups: build (make, make demo), bpf (the programs in the kernel; not with BPF=0), test, vm, bench.
 set -eu
 
 here=$(dirname "$0")
@@ -16,6 +16,13 @@ group() {
 		pkg-config pkgconf
 		libnuma-dev numactl-devel
 		libjansson-dev jansson-devel
+		EOF
+	bpf) cat <<-'EOF' ;;
+		clang
+		bpftool
+		libbpf-dev libbpf-devel
+		libelf-dev elfutils-libelf-devel
+		zlib1g-dev zlib-devel
 		EOF
 	test) cat <<-'EOF' ;;
 		libcmocka-dev libcmocka-devel
@@ -68,10 +75,29 @@ need_build() {
 		probe 'numaif.h' 'libnuma-dev (Fedora: numactl-devel)' '#include <numaif.h>'
 		probe 'jansson.h' 'libjansson-dev (Fedora: jansson-devel)' '#include <jansson.h>'
 	fi
+	complain
+}
+
+complain() {
 	[ -z "$bad" ] && return 0
 	printf "numaperf: cannot build, missing:$bad\n" >&2
 	printf 'numaperf: `make demo` and `make check` install these themselves (apt).\n' >&2
 	return 1
+}
+
+# The same for the programs in the kernel: what is missing can be done without (BPF=0).
+need_bpf() {
+	bad=''
+	echo 'int x;' | ${BPF_CLANG:-clang} -target bpf -x c -c -o /dev/null - 2>/dev/null ||
+		bad="$bad\n  a compiler for BPF (${BPF_CLANG:-clang} -target bpf): install clang"
+	for t in /usr/sbin/bpftool bpftool; do command -v $t >/dev/null && break; done ||
+		bad="$bad\n  bpftool: install bpftool"
+	for h in bpf/libbpf.h=libbpf-dev libelf.h=libelf-dev zlib.h=zlib1g-dev; do
+		echo "#include <${h%=*}>" | ${CC:-gcc} -x c -fsyntax-only - 2>/dev/null ||
+			bad="$bad\n  ${h%=*}: install ${h#*=}"
+	done
+	[ -z "$bad" ] || bad="$bad\n  (or build without: make BPF=0)"
+	complain
 }
 
 what=$1
@@ -79,7 +105,12 @@ shift
 groups=$*
 case $what in
 list) names 1 ;;
-need) need_build ;;
+need)
+	case $groups in
+	bpf) need_bpf ;;
+	*) need_build ;; # the tests want no more, beyond what fails by its own name
+	esac
+	;;
 install)
 	if ! command -v apt-get >/dev/null 2>&1; then
 		need_build 2>/dev/null && [ "$groups" = build ] && exit 0

@@ -8,8 +8,10 @@
 #include <numaperf/capability.h>
 #include <numaperf/executor.h>
 #include <numaperf/mask.h>
+#include <numaperf/monitor.h>
 #include <numaperf/placement.h>
 #include <numaperf/region.h>
+#include <numaperf/report.h>
 #include <numaperf/topology.h>
 
 #endif

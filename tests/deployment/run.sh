@@ -45,9 +45,9 @@ build() { # NAME SOURCE... -- LIBRARY...
 	$cc -std=gnu11 -D_GNU_SOURCE -O1 -pthread -Ilib/include -o "$stage/bin/$1" "${@:2}" \
 		2>"$o"
 }
-build probe tests/deployment/probe.c "$out/lib/libnumaperf.a" -lnuma &&
-	build hard_mode lib/examples/hard_mode.c "$out/lib/libnumaperf.a" -lnuma &&
-	build numaperf tools/*.c "$out/lib/libnumaperf.a" -lnuma -ljansson &&
+build probe tests/deployment/probe.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
+	build hard_mode lib/examples/hard_mode.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
+	build numaperf tools/*.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build seccomp_run tests/deployment/seccomp_run.c -ljansson -lseccomp
 result 'the programs to deploy are built' $? "$o"
 [ "$tap_bad" = 0 ] || { tap_done; exit 1; }

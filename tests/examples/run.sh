@@ -15,7 +15,7 @@ for source in lib/examples/*.c; do
 	name=$(basename "$source" .c)
 	for cc in gcc clang; do
 		$cc -Wall -Wextra -Wshadow -Werror -pthread -Ilib/include -o "$work/$name-$cc" "$source" \
-			"$out/lib/libnumaperf.a" -lnuma >"$o" 2>&1
+			"$out/lib/libnumaperf.a" $(static_libs "$out") >"$o" 2>&1
 		result "$name compiles unchanged with $cc" $? "$o"
 		timeout 120 "$work/$name-$cc" >"$o" 2>&1
 		st=$?
@@ -35,7 +35,7 @@ says hard_mode 'Hard mode is (SUPPORTED|NOT supported)'
 # README.md's program and command line
 readme_program >"$work/readme.c"
 gcc -Wall -Wextra -Wshadow -Werror -pthread -Ilib/include -o "$work/readme" "$work/readme.c" \
-	"$out/lib/libnumaperf.a" -lnuma >"$o" 2>&1
+	"$out/lib/libnumaperf.a" $(static_libs "$out") >"$o" 2>&1
 result 'the example of README.md compiles' $? "$o"
 "$work/readme" >"$o" 2>&1
 st=$?

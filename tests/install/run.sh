@@ -43,7 +43,7 @@ st=$?
 result 'and runs with it' $? "$o"
 # shellcheck disable=SC2046
 cc -o "$work/static" "$work/hello.c" $(pkg-config --cflags numaperf) "$root/lib/libnumaperf.a" \
-	$(pkg-config --libs-only-other --static numaperf) -lnuma >"$o" 2>&1
+	$(pkg-config --libs-only-other --static numaperf) $(static_libs "$out") >"$o" 2>&1
 result 'the static library links, too' $? "$o"
 
 $MAKE --no-print-directory O="$out" DESTDIR="$dest" PREFIX=$prefix install >"$o" 2>&1

@@ -18,9 +18,9 @@ none() {
 
 # ---- ranks: a file includes its own header, util.h, and headers of strictly lower rank ----
 
-tests/lint/ranks.awk tests/lint/ranks lib/src/*.[ch] >"$o" 2>&1
+tests/lint/ranks.awk tests/lint/ranks lib/src/*.[ch] bpf/events.h >"$o" 2>&1
 none 'lib/src: includes point to lower ranks'
-grep -n '#include "' tools/*.[ch] | grep -Ev '"(tool|top[a-z_]*)\.h"' >"$o"
+grep -n '#include "' tools/*.[ch] | grep -Ev '"(tool|promise|hold|top[a-z_]*)\.h"' >"$o"
 grep -ln 'lib/src\|np_' tools/*.[ch] >>"$o"
 none 'tools/: public headers only'
 
@@ -40,11 +40,14 @@ manners+='__(printf|fprintf|vfprintf|vprintf|dprintf)_chk'
 for object in "$out"/obj/lib/src/*.o; do
 	[ "$(basename "$object")" != sys.o ] || continue
 	nm -u "$object" | awk -v o="${object##*/}" '{ print $2 }' | grep -Ex "(__)?($calls)(_2|_chk)?" |
+		# the skeleton, which bpftool writes, allocates its own tables
+		{ [ "${object##*/}" = hook.o ] && grep -vEx 'calloc|free' || cat; } |
 		sed "s/^/${object##*/}: /" >>"$o"
 done
 none 'only sys.c asks the kernel'
 : >"$o"
 for object in "$out"/obj/lib/src/*.o; do
+	[ "$(basename "$object")" != report_print.o ] || continue # to its caller's stream
 	nm -u "$object" | awk '{ print $2 }' | grep -Ex "$manners" | sed "s/^/${object##*/}: /" >>"$o"
 done
 none 'the library does not print, abort or exit'

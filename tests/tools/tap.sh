@@ -53,3 +53,6 @@ page() {
 readme_program() {
 	awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md
 }
+
+# The libraries behind libnumaperf.a, as the build wrote them down: static_libs OUTPUT_FOLDER.
+static_libs() { sed -n 's/^Libs.private: //p' "$1/lib/numaperf.pc"; }

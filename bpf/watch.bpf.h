@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is watched, a thread's slot, the guarantee of an address, and how a violation is told.
+ *
+ * Most of it runs under a run-queue lock: nothing here allocates or waits. A thread's slot is
+ * found in an open-addressed table that threads are entered into without a lock (a thread is
+ * entered by its parent, before it is woken, or by the CPU that switches to it: never by two).
+ */
+#ifndef NP_WATCH_BPF_H
+#define NP_WATCH_BPF_H
+
+#include "maps.bpf.h"
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+#define np_at(map, index) \
+ ({                       \
+__u32 at_ = (index);                  \
+bpf_map_lookup_elem(&(map), &at_);    \
+ })
+
+#define np_add(counter, n) ((void)__sync_fetch_and_add(&(counter), (n)))
+
+/* ---- ids, as the monitor sees them ---- */
+
+/* A task's id in the monitor's pid namespace, 0: it is not in it. Levels nest at most 32 deep
+ * (MAX_PID_NS_LEVEL); containers in containers in containers are 3. */
+static __always_inline __u32 np_tid_inside(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+
+	for (int i = 0; i < 8; i++) {
+		struct upid upid = {};
+
+		if (i > level)
+			break;
+		bpf_core_read(&upid, sizeof(upid), &pid->numbers[i]);
+		if (BPF_CORE_READ(upid.ns, ns.inum) == cfg.pidns)
+			return upid.nr;
+	}
+	return 0;
+}
+
+static __always_inline __u32 np_tid(struct task_struct *task)
+{
+	return cfg.pidns ? np_tid_inside(task) : task->pid;
+}
+
+static __always_inline __u32 np_tgid(struct task_struct *task)
+{
+	return cfg.pidns ? np_tid_inside(BPF_CORE_READ(task, group_leader)) : task->tgid;
+}
+
+/* Whose address space it is; 0: nobody's any more. For pointers the verifier knows nothing of.
+ */
+static __always_inline __u32 np_owner(struct mm_struct *mm)
+{
+	struct task_struct *owner = BPF_CORE_READ(mm, owner);
+
+	if (!owner)
+		return 0;
+	return cfg.pidns ? np_tid_inside(BPF_CORE_READ(owner, group_leader))
+			 : BPF_CORE_READ(owner, tgid);
+}
+
+/* ---- who is watched ---- */
+
+static __always_inline bool np_in_cgroup(struct task_struct *task)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct cgroup *at = NULL;
+
+	if (BPF_CORE_READ(cgroup, level) < cfg.cgroup_level)
+		return false;
+	bpf_core_read(&at, sizeof(at), &cgroup->ancestors[cfg.cgroup_level & 63]);
+	return at && BPF_CORE_READ(at, kn, id) == cfg.cgroup;
+}
+
+static __always_inline bool np_process_watched(__u32 tgid)
+{
+	if (state.only)
+		return tgid == state.only;
+	return bpf_map_lookup_elem(&tgids, &tgid) != NULL;
+}
+
+static __always_inline bool np_watched(struct task_struct *task)
+{
+	if (cfg.scope == NP_WATCH_TGIDS)
+		return np_process_watched(np_tgid(task));
+	if (task->flags & PF_KTHREAD)
+		return false;
+	return cfg.scope == NP_WATCH_ALL || np_in_cgroup(task);
+}
+
+/* ---- a thread's slot ---- */
+
+static __always_inline struct np_thread *np_find(__u32 tid, __u32 *slot)
+{
+	__u32 mask = cfg.threads * 4 - 1, at = np_hash(tid);
+
+	*slot = 0;
+	for (int i = 0; i < NP_TID_PROBES; i++) {
+		__u64 *entry = np_at(tids, (at + i) & mask);
+
+		if (!entry || !*entry)
+			return NULL;
+		if (*entry >> 32 == tid) {
+			*slot = (__u32)*entry;
+			return np_at(threads, *slot);
+		}
+	}
+	return NULL;
+}
+
+/* A free slot: they are handed out in turn, and user space frees those of threads that are
+ * gone. */
+static __always_inline struct np_thread *np_take(__u32 *slot)
+{
+	for (int i = 0; i < 16; i++) {
+		__u32 at = __sync_fetch_and_add(&state.cursor, 1) & (cfg.threads - 1);
+		struct np_thread *t = np_at(threads, at);
+
+		if (t && __sync_val_compare_and_swap(&t->state, NP_SLOT_FREE, NP_SLOT_LIVE) ==
+				 NP_SLOT_FREE) {
+			*slot = at;
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static __always_inline void np_lost_thread(void)
+{
+	struct np_totals *sum = np_at(totals, 0);
+
+	if (sum)
+		np_add(sum->threads_lost, 1);
+}
+
+/* Enters the thread; NULL: there is no room, which is counted. */
+static __always_inline struct np_thread *np_enter(struct task_struct *task, __u32 tid,
+						  __u32 *slot)
+{
+	__u32 mask = cfg.threads * 4 - 1, at = np_hash(tid);
+	struct np_thread *t = np_take(slot);
+	struct np_totals *sum = np_at(totals, 0);
+	__u32 *pin;
+
+	if (!t || !sum) {
+		np_lost_thread();
+		return NULL;
+	}
+	t->tid = tid;
+	t->tgid = np_tgid(task);
+	bpf_core_read(&t->comm, sizeof(t->comm), &task->comm);
+	pin = bpf_map_lookup_elem(&pinned, &tid);
+	t->pin = pin ? *pin : 0;
+	for (int i = 0; i < NP_TID_PROBES; i++) {
+		__u64 *entry = np_at(tids, (at + i) & mask);
+		__u64 there;
+
+		if (!entry)
+			break;
+		there = *entry;
+		if (there >> 32)
+			continue;
+		if (__sync_val_compare_and_swap(entry, there, (__u64)tid << 32 | *slot) ==
+		    there) {
+			np_add(sum->threads_seen, 1);
+			return t;
+		}
+	}
+	t->state = NP_SLOT_FREE;
+	np_lost_thread();
+	return NULL;
+}
+
+static __always_inline struct np_thread *np_thread_of(struct task_struct *task, __u32 *slot)
+{
+	__u32 tid = np_tid(task);
+	struct np_thread *t = np_find(tid, slot);
+
+	return t || !tid ? t : np_enter(task, tid, slot);
+}
+
+static __always_inline struct np_thread_node *np_thread_on(__u32 slot, __u32 node)
+{
+	return np_at(thread_nodes, slot * cfg.nodes + node);
+}
+
+static __always_inline __u32 np_cpu_node(__u32 cpu)
+{
+	__u32 *node = np_at(cpu_nodes, cpu);
+
+	return node ? *node : 0;
+}
+
+/* ---- guarantees ---- */
+
+static __always_inline bool np_pin_has(__u32 watch, __u32 cpu)
+{
+	__u64 *word = np_at(pin_words, watch * ((cfg.cpus + 63) / 64) + cpu / 64);
+
+	return !word || *word >> (cpu & 63) & 1;
+}
+
+/* Whether an affinity is what guarantee `watch` says, up to the last possible CPU. */
+static __always_inline bool np_pin_is(__u32 watch, const struct cpumask *mask)
+{
+	__u32 words = (cfg.cpus + 63) / 64;
+
+	for (__u32 i = 0; i < 128; i++) {
+		__u64 *want, have = 0;
+
+		if (i >= words)
+			break;
+		want = np_at(pin_words, watch * words + i);
+		bpf_probe_read_kernel(&have, sizeof(have), (const char *)mask + i * 8);
+		if (i == words - 1 && cfg.cpus & 63)
+			have &= (1ull << (cfg.cpus & 63)) - 1;
+		if (want && have != *want)
+			return false;
+	}
+	return true;
+}
+
+static __always_inline bool np_range_has(const struct np_range *range, __u32 node)
+{
+	return node < NP_NODE_WORDS * 64 &&
+	       range->nodes[(node / 64) & (NP_NODE_WORDS - 1)] >> (node & 63) & 1;
+}
+
+/* The range of a process that an address lies in: a binary search. */
+static __always_inline struct np_range *np_range_of(__u32 tgid, __u64 address)
+{
+	struct np_totals *sum = np_at(totals, 0);
+	__u32 version, low = 0, high, base;
+	struct np_range *found = NULL;
+
+	if (!sum)
+		return NULL;
+	version = sum->ranges_version & 1;
+	base = version ? cfg.ranges : 0;
+	high = sum->ranges_count[version];
+	for (int i = 0; i < 20; i++) { /* 2^20 ranges */
+		__u32 middle = (low + high) / 2;
+		struct np_range *range;
+
+		if (low >= high)
+			break;
+		range = np_at(ranges, base + middle);
+		if (!range)
+			break;
+		if (range->tgid < tgid || (range->tgid == tgid && range->end <= address)) {
+			low = middle + 1;
+		} else if (range->tgid > tgid || range->start > address) {
+			high = middle;
+		} else {
+			found = range;
+			break;
+		}
+	}
+	return found;
+}
+
+/* Whether anybody watches ranges at all: most of the time nobody does. */
+static __always_inline bool np_ranges_any(void)
+{
+	struct np_totals *sum = np_at(totals, 0);
+
+	return sum && sum->ranges_count[sum->ranges_version & 1];
+}
+
+/* ---- telling ---- */
+
+#define NP_WINDOW 100000000ull /* ns */
+
+/*
+ * Room for an event, already filled with who is doing it (the current thread); NULL: there is
+ * none, or this CPU has sent enough for now. What is not sent is counted.
+ */
+static __always_inline struct np_event *np_event_begin(__u32 kind, __u32 cause, bool actor)
+{
+	struct np_totals *sum = np_at(totals, 0);
+	struct np_rate *rate = np_at(rates, 0);
+	__u64 now = bpf_ktime_get_ns();
+	struct task_struct *me;
+	struct np_event *e;
+
+	if (!sum || !rate)
+		return NULL;
+	if (now - rate->window > NP_WINDOW) {
+		rate->window = now;
+		rate->sent = 0;
+	}
+	if (rate->sent >= cfg.burst) {
+		np_add(sum->events_limited, 1);
+		return NULL;
+	}
+	rate->sent++;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		np_add(sum->events_lost, 1);
+		return NULL;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->kind = kind;
+	e->cause = cause;
+	e->time_ns = now;
+	e->from_cpu = e->to_cpu = e->from_node = e->to_node = -1;
+	if (actor) {
+		me = bpf_get_current_task_btf();
+		e->actor_tgid = np_tgid(me);
+		e->actor_tid = np_tid(me);
+		bpf_get_current_comm(&e->actor, sizeof(e->actor));
+	}
+	return e;
+}
+
+static __always_inline void np_event_end(struct np_event *e)
+{
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* Counts against a guarantee; its id, 0 when it has none (any more). */
+static __always_inline __u64 np_violated(__u32 watch, __u64 n)
+{
+	struct np_watch *w = np_at(watches, watch);
+	__u64 now;
+
+	if (!w || !w->id)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!w->first_ns)
+		w->first_ns = now;
+	w->last_ns = now;
+	np_add(w->violations, n);
+	return w->id;
+}
+
+/* ---- who moves pages at the moment ---- */
+
+static __always_inline struct np_bracket *np_bracket_now(void)
+{
+	__u32 me = (__u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&brackets, &me);
+}
+
+#endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is to be done about what was found: each finding names its cause and, where there is
+ * one, the command that ends it. A finding is about now: what has been put right is none,
+ * though the verdict of the epoch stays.
+ */
+#include "report.h"
+#include "util.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct np_finding *begin(struct numaperf_report *r, const char *id)
+{
+	struct np_finding *f = &r->finding[r->findings];
+
+	if (r->findings == NP_FINDINGS_MAX)
+		return NULL;
+	memset(f, 0, sizeof(*f));
+	f->id = id;
+	return f;
+}
+
+/* Once: several guarantees may have suffered from one cause. */
+static void end(struct numaperf_report *r, struct np_finding *f)
+{
+	np_report_clean(f->cause);
+	np_report_clean(f->command);
+	np_report_clean(f->advice);
+	for (size_t i = 0; i < r->findings; i++)
+		if (r->finding[i].id == f->id && !strcmp(r->finding[i].cause, f->cause) &&
+		    !strcmp(r->finding[i].command, f->command))
+			return;
+	snprintf(f->line, sizeof(f->line), "%s%s%s%s%s%s", f->cause,
+		 f->command[0] ? ": run `" : "", f->command, f->command[0] ? "`" : "",
+		 f->advice[0] ? "; " : "", f->advice);
+	r->findings++;
+}
+
+static void text(char *out, size_t size, const char *fmt, ...) NUMAPERF_PRINTF(3, 4);
+
+static void text(char *out, size_t size, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(out, size, fmt, args);
+	va_end(args);
+}
+
+#define CAUSE(f, ...)	text((f)->cause, sizeof((f)->cause), __VA_ARGS__)
+#define COMMAND(f, ...) text((f)->command, sizeof((f)->command), __VA_ARGS__)
+#define ADVICE(f, ...)	text((f)->advice, sizeof((f)->advice), __VA_ARGS__)
+
+/* " by NAME (process N)" or "". */
+static const char *culprit(const struct np_seen *g, char *buf, size_t size)
+{
+	if (g->actor[0])
+		snprintf(buf, size, ", by %s (process %d)", g->actor, g->actor_pid);
+	else
+		buf[0] = '\0';
+	return buf;
+}
+
+/* Does not hold now. */
+static bool off(const struct np_seen *g)
+{
+	return g->last_look == -EXDEV && !g->ended;
+}
+
+/* ---- settings ---- */
+
+static void balancing(struct numaperf_report *r)
+{
+	struct np_finding *f;
+
+	if (r->s.balancing <= 0 || r->s.node_count <= 1 || !(f = begin(r, "balancing-on")))
+		return;
+	CAUSE(f, "kernel.numa_balancing is %d: the kernel moves pages and threads by itself",
+	      r->s.balancing);
+	COMMAND(f, "sysctl -w kernel.numa_balancing=0");
+	end(r, f);
+}
+
+static void ksm(struct numaperf_report *r)
+{
+	uint64_t merged = 0;
+	struct np_finding *f;
+
+	for (size_t i = 0; i < r->s.guarantee_count; i++)
+		merged += r->s.guarantee[i].pages_by_cause[NUMAPERF_PAGE_KSM];
+	if (!merged || r->s.ksm_run != 1 || r->s.ksm_across != 1 ||
+	    !(f = begin(r, "ksm-across-nodes")))
+		return;
+	CAUSE(f, "KSM merged %" PRIu64 " pages with equal ones on other nodes", merged);
+	COMMAND(f, "echo 2 >/sys/kernel/mm/ksm/run && echo 0 "
+		   ">/sys/kernel/mm/ksm/merge_across_nodes");
+	end(r, f);
+}
+
+static void offline(struct numaperf_report *r)
+{
+	NUMAPERF_CPUSET_FOR_EACH (cpu, &r->s.offline_cpus) {
+		struct np_finding *f = begin(r, "cpu-offline");
+
+		if (!f)
+			return;
+		CAUSE(f, "CPU %d was promised to a thread and is offline", cpu);
+		COMMAND(f, "echo 1 >/sys/devices/system/cpu/cpu%d/online", cpu);
+		end(r, f);
+	}
+}
+
+/* ---- threads ---- */
+
+static void cpus(struct numaperf_report *r, const struct np_seen *g)
+{
+	char who[64], list[128];
+	struct np_finding *f;
+
+	if (!off(g))
+		return;
+	numaperf_cpuset_format(&g->cpus, list, sizeof(list));
+	if (g->moves_by_cause[NUMAPERF_MOVE_CPUSET] && (f = begin(r, "cpuset-changed"))) {
+		CAUSE(f, "%s: the cpuset of thread %d was changed%s", g->label, g->tid,
+		      culprit(g, who, sizeof(who)));
+		/* the cpuset first: it bounds what an affinity may be */
+		COMMAND(f,
+			"echo %s >/sys/fs/cgroup$(sed -n 's/^0:://p' "
+			"/proc/%d/cgroup)/cpuset.cpus; "
+			"taskset -cp %s %d",
+			list, g->tid, list, g->tid);
+		end(r, f);
+		return;
+	}
+	f = begin(r, "affinity-changed");
+	if (!f)
+		return;
+	CAUSE(f, "%s: the affinity of thread %d is not CPUs %s any more%s", g->label, g->tid,
+	      list, culprit(g, who, sizeof(who)));
+	COMMAND(f, "taskset -cp %s %d", list, g->tid);
+	end(r, f);
+}
+
+/* ---- pages ---- */
+
+static enum numaperf_page_cause main_cause(const struct np_seen *g)
+{
+	enum numaperf_page_cause best = NUMAPERF_PAGE_UNKNOWN;
+
+	for (int c = 1; c < NUMAPERF_PAGE_CAUSES; c++)
+		if (g->pages_by_cause[c] > g->pages_by_cause[best])
+			best = (enum numaperf_page_cause)c;
+	return best;
+}
+
+static void pages(struct numaperf_report *r, const struct np_seen *g)
+{
+	int home = numaperf_nodemask_first(&g->nodes), pid = g->pid ? g->pid : r->s.pid;
+	enum numaperf_page_cause cause = main_cause(g);
+	char who[64], nodes[64];
+	struct np_finding *f;
+
+	if (!off(g))
+		return;
+	if (cause == NUMAPERF_PAGE_COLLAPSE)
+		f = begin(r, "pages-collapsed");
+	else if (cause == NUMAPERF_PAGE_CPUSET)
+		f = begin(r, "cpuset-mems-changed");
+	else if (cause == NUMAPERF_PAGE_DEMOTION)
+		f = begin(r, "pages-demoted");
+	else
+		f = begin(r, "pages-moved");
+	if (!f)
+		return;
+	numaperf_nodemask_format(&g->nodes, nodes, sizeof(nodes));
+	CAUSE(f, "%s: pages are not on nodes %s: %s%s", g->label, nodes,
+	      numaperf_page_cause_name(cause), culprit(g, who, sizeof(who)));
+	switch (cause) {
+	case NUMAPERF_PAGE_COLLAPSE:
+		COMMAND(f,
+			"echo never >/sys/kernel/mm/transparent_hugepage/enabled; migratepages "
+			"%d %d "
+			"%d",
+			pid, g->to_node, home);
+		ADVICE(f, "or create the region with NUMAPERF_THP_OFF");
+		break;
+	case NUMAPERF_PAGE_CPUSET:
+		COMMAND(f,
+			"echo %s >/sys/fs/cgroup$(sed -n 's/^0:://p' "
+			"/proc/%d/cgroup)/cpuset.mems; "
+			"migratepages %d %d %d",
+			nodes, pid, pid, g->to_node, home);
+		break;
+	case NUMAPERF_PAGE_DEMOTION:
+		COMMAND(f,
+			"echo 0 >/sys/kernel/mm/numa/demotion_enabled; migratepages %d %d %d",
+			pid, g->to_node, home);
+		break;
+	default:
+		if (g->to_node >= 0 && pid > 0)
+			COMMAND(f, "migratepages %d %d %d", pid, g->to_node, home);
+		else
+			ADVICE(f, "move them back with migratepages(8)");
+		break;
+	}
+	end(r, f);
+}
+
+/* ---- the run as a whole ---- */
+
+static bool poor(const struct numaperf_report *r, enum numaperf_locality which, double *ratio)
+{
+	return !numaperf_report_locality(r, which, ratio) && *ratio * 100 < r->good;
+}
+
+static void ratios(struct numaperf_report *r)
+{
+	struct np_finding *f;
+	double ratio;
+
+	if (poor(r, NUMAPERF_LOCALITY_FAULT, &ratio) && (f = begin(r, "remote-faults"))) {
+		CAUSE(f, "%.1f %% of the pages landed on another node than the CPU's",
+		      100 - ratio * 100);
+		ADVICE(f, "bind memory and threads to one node (numactl --cpunodebind=N "
+			  "--membind=N, "
+			  "or a region and a pin), and let the thread that works on memory "
+			  "touch it "
+			  "first");
+		end(r, f);
+	}
+	if (poor(r, NUMAPERF_LOCALITY_TASK, &ratio) && (f = begin(r, "remote-tasks"))) {
+		CAUSE(f, "%.1f %% of the tasks ran on another node than theirs",
+		      100 - ratio * 100);
+		ADVICE(f, "spread the submits, add workers to the busy node, or forbid it with "
+			  "LocalOnly or numaperf_executor_submit_home()");
+		end(r, f);
+	}
+}
+
+static void witness(struct numaperf_report *r)
+{
+	const struct numaperf_hook *h = &r->s.hook[NUMAPERF_METRIC_RUN_TIME];
+	struct np_finding *f;
+
+	if (r->s.sampler && h->reason[0] && (f = begin(r, "no-witness"))) {
+		CAUSE(f, "no program watches in the kernel (%s)", h->reason);
+		ADVICE(f, "%s", h->remedy);
+		end(r, f);
+	}
+	if (r->s.totals.threads_lost && (f = begin(r, "threads-lost"))) {
+		CAUSE(f, "%" PRIu64 " threads could not be counted", r->s.totals.threads_lost);
+		ADVICE(f, "raise threads_max");
+		end(r, f);
+	}
+}
+
+void np_report_advise(struct numaperf_report *r)
+{
+	balancing(r);
+	ksm(r);
+	offline(r);
+	for (size_t i = 0; i < r->s.guarantee_count; i++) {
+		const struct np_seen *g = &r->s.guarantee[i];
+
+		if (g->kind == NUMAPERF_GUARANTEE_CPUS)
+			cpus(r, g);
+		else if (g->kind == NUMAPERF_GUARANTEE_PAGES)
+			pages(r, g);
+	}
+	ratios(r);
+	witness(r);
+}
