@@ -34,6 +34,8 @@ struct state {
 	struct numaperf_cpuset online;
 	struct numaperf_nodemask online_nodes, memory_nodes;
 	struct trial strict, unwitnessed;
+	struct numaperf_hook hooks[NUMAPERF_METRIC_COUNT];
+	bool probed;	    /* the hooks are known */
 	char cmdline[4096]; /* "": cannot be read */
 	char balancing[32]; /* the sysctl's text, "": there is none */
 	bool hard_mode;
@@ -129,6 +131,7 @@ static void gather(struct state *s)
 	read_line("/proc/sys/kernel/numa_balancing", s->balancing, sizeof(s->balancing));
 	try_mode(s, &s->strict, NUMAPERF_STRICT);
 	try_mode(s, &s->unwitnessed, NUMAPERF_STRICT_UNWITNESSED);
+	s->probed = !tool_probe_hooks(s->hooks);
 	s->hard_mode = numaperf_capabilities_hard_mode(&s->caps) && s->strict.works;
 }
 
@@ -187,6 +190,13 @@ static json_t *json_capabilities(const struct numaperf_capabilities *caps)
 	return out;
 }
 
+/* The rung on which threads and pages are watched; null: it could not be found out. */
+static json_t *json_witness(const struct state *s)
+{
+	return tool_json_text(s->probed ? numaperf_rung_name(tool_witness_rung(s->hooks))
+					: NULL);
+}
+
 static int print_json(const struct tool_command *cmd, const struct state *s)
 {
 	const struct numaperf_capabilities *caps = &s->caps;
@@ -216,6 +226,7 @@ static int print_json(const struct tool_command *cmd, const struct state *s)
 	tool_put(out, "nodes_online",
 		 s->topo ? tool_json_nodes(&s->online_nodes) : json_null());
 	tool_put(out, "nodes_allowed", tool_json_nodes(&caps->nodes_allowed));
+	tool_put(out, "witness", json_witness(s));
 	tool_put(out, "features", json_features(caps));
 	return tool_json_print(cmd, out);
 }
@@ -377,6 +388,31 @@ static void check_surroundings(const struct state *s)
 	     NULL);
 }
 
+/* Whether the kernel can bear witness: `numaperf probe` has the whole table. */
+static void check_witness(const struct state *s)
+{
+	const struct numaperf_hook *hook = &s->hooks[NUMAPERF_METRIC_RUN_TIME];
+	enum numaperf_rung rung;
+
+	if (!s->probed) {
+		line(V_NOTE, "witness", strdup("it cannot be found out"), NULL);
+		return;
+	}
+	rung = tool_witness_rung(s->hooks);
+	if (hook->rung > s->hooks[NUMAPERF_METRIC_PAGE_MOVES].rung)
+		hook = &s->hooks[NUMAPERF_METRIC_PAGE_MOVES];
+	if (rung >= NUMAPERF_RUNG_TP_BTF)
+		line(V_OK, "witness",
+		     tool_printf("BPF (%s): a verdict can be `held`", numaperf_rung_name(rung)),
+		     NULL);
+	else
+		line(V_NOTE, "witness",
+		     tool_printf("%s only: no verdict can be `held`%s%s",
+				 numaperf_rung_name(rung), *hook->reason ? ": " : "",
+				 hook->reason),
+		     *hook->remedy ? hook->remedy : "`numaperf probe` says why");
+}
+
 static const char *feature_remedy(enum numaperf_feature feature, enum numaperf_usable usable)
 {
 	switch (usable) {
@@ -423,6 +459,7 @@ static int print_text(const struct state *s)
 	check_hardware(s);
 	check_requirements(s);
 	check_surroundings(s);
+	check_witness(s);
 	check_features(&s->caps);
 
 	printf("\nstrict-unwitnessed mode: ");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* numaperf <verb>: one file a verb (cmd_<verb>.c), one line a verb in the table. */
+/* numaperf <verb>: one file a verb (cmd_<verb>.c), one name a verb in the table. */
 #include "tool.h"
 
 #include <errno.h>
@@ -9,9 +9,7 @@
 #include <unistd.h>
 
 static const struct tool_command *const commands[] = {
-	&cmd_topology,
-	&cmd_check,
-	&cmd_demo,
+	&cmd_topology, &cmd_check, &cmd_demo, &cmd_verify, &cmd_probe,
 };
 
 enum {
@@ -35,7 +33,9 @@ static void usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\nExit status: 0 yes or done, 1 no or failed, 2 wrong command line.\n", to);
+	fputs("\nExit status: 0 yes or done, 1 no or failed, 2 wrong command line, "
+	      "3 unverified.\n",
+	      to);
 }
 
 static int unknown(const char *verb)

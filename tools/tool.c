@@ -115,6 +115,25 @@ char *tool_size(unsigned long long bytes)
 			   value, unit[u]);
 }
 
+/* ---- the witness ---- */
+
+int tool_probe_hooks(struct numaperf_hook *hooks)
+{
+	int count;
+
+	hooks[0] = (struct numaperf_hook){ .sz = sizeof(hooks[0]) };
+	count = numaperf_probe_hooks(hooks, NUMAPERF_METRIC_COUNT);
+	return count < 0 ? count : 0;
+}
+
+enum numaperf_rung tool_witness_rung(const struct numaperf_hook *hooks)
+{
+	enum numaperf_rung threads = hooks[NUMAPERF_METRIC_RUN_TIME].rung;
+	enum numaperf_rung pages = hooks[NUMAPERF_METRIC_PAGE_MOVES].rung;
+
+	return threads < pages ? threads : pages;
+}
+
 /* ---- tables ---- */
 
 void tool_cell(struct tool_table *table, char *cell)

@@ -12,8 +12,9 @@
 /* Exit statuses, the same for every verb. */
 enum {
 	TOOL_OK = 0,
-	TOOL_FAILED = 1, /* it ran, and the answer is no, or something failed */
-	TOOL_MISUSE = 2, /* the command line is wrong: nothing was done */
+	TOOL_FAILED = 1,     /* it ran, and the answer is no, or something failed */
+	TOOL_MISUSE = 2,     /* the command line is wrong: nothing was done */
+	TOOL_UNVERIFIED = 3, /* verify: nothing speaks against it, and that is not enough */
 };
 
 struct tool_command {
@@ -24,7 +25,7 @@ struct tool_command {
 	int (*run)(const struct tool_command *cmd, int argc, char **argv);
 };
 
-extern const struct tool_command cmd_check, cmd_demo, cmd_topology;
+extern const struct tool_command cmd_check, cmd_demo, cmd_probe, cmd_topology, cmd_verify;
 
 /* "Usage:", summary and options on standard output. */
 void tool_help(const struct tool_command *cmd);
@@ -52,6 +53,11 @@ char *tool_cpulist(const struct numaperf_cpuset *cpus);
 char *tool_nodelist(const struct numaperf_nodemask *nodes);
 char *tool_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *tool_size(unsigned long long bytes); /* "1.5 GiB" */
+
+/* What could be watched here, NUMAPERF_METRIC_COUNT hooks: 0 or the library's error; and the
+ * rung on which both threads and pages then are. */
+int tool_probe_hooks(struct numaperf_hook *hooks);
+enum numaperf_rung tool_witness_rung(const struct numaperf_hook *hooks);
 
 /*
  * A table that is as wide as its cells. Cells belong to the table once added (also when that

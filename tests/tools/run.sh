@@ -9,7 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 out=$(realpath "${O:-build}")
 tool=$out/bin/numaperf
 work=$(mktemp -d "${TMPDIR:-/tmp}/numaperf-tools.XXXXXX") || exit 1
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 o=$work/out
 e=$work/err
 nobody=65534
@@ -28,7 +29,7 @@ json() {
 # ---- verbs, help, misuse ----
 
 run --help
-for verb in topology check demo; do
+for verb in topology check demo verify probe; do
 	[ "$st" = 0 ] && grep -q "^  $verb " "$o" && [ ! -s "$e" ]
 	result "--help lists $verb" $? "$o" "$e"
 done
@@ -37,7 +38,7 @@ version=$(awk '/define NUMAPERF_VERSION_(MAJOR|MINOR|PATCH)/ { v = v s $3; s = "
 run --version
 [ "$st" = 0 ] && [ "$(cat "$o")" = "numaperf $version" ]
 result "--version is the header's $version" $? "$o" "$e"
-for verb in topology check demo; do
+for verb in topology check demo verify probe; do
 	run help "$verb"
 	cp "$o" "$work/help"
 	run "$verb" --help
@@ -70,6 +71,21 @@ misuse "unexpected argument 'more'" demo -- more
 misuse 'not an empty name' topology --sysfs ''
 misuse "no mode 'hard'" demo --mode hard
 misuse "no steal policy 'Some'" demo --policy Some
+misuse 'nothing to watch' verify
+misuse 'nothing to watch' verify --
+misuse 'not both' verify -p 1 -- true
+misuse 'a process id is wanted' verify -p one
+misuse 'a process id is wanted' verify -p 0
+misuse 'a process id is wanted' verify -p 12x
+misuse 'seconds above 0' verify -p 1 --duration 0
+misuse 'seconds above 0' verify -p 1 -d nan
+misuse '10 to 3600000 milliseconds' verify -p 1 --interval 5
+misuse 'polling, tp_btf or fentry' verify -p 1 --rung absent
+misuse 'a list such as' verify -p 1 --cpus a-b
+misuse 'a list such as' verify -p 1 --nodes ''
+misuse 'option -p needs a value' verify -p
+misuse 'unknown option --bogus' verify --bogus -- true
+misuse "unexpected argument 'more'" probe more
 misuse 'is not a verb' "$(printf 'a\033[31mb')"
 ! LC_ALL=C grep -q "$(printf '\033')" "$e"
 result 'what is repeated in an error cannot steer the terminal' $? "$e"
@@ -239,6 +255,153 @@ else
 	skip 'what an unprivileged user gets' 'root is needed to become one'
 fi
 
+# ---- probe ----
+
+run probe --json
+probe_st=$st
+json '.kernel != null and (.hooks | length) >= 12 and (.hooks | all(.[]; has("rung") and has("hook")
+	and has("error") and has("errno_name") and has("reason") and has("remedy")))'
+result 'probe --json has the keys' $? "$work/jq" "$o" "$e"
+json "(.witness and $st == 0) or ((.witness | not) and $st == 1)"
+result 'probe: status and witness agree' $? "$o"
+json '.hooks | all(.[]; if .error then .reason != null else true end)'
+result 'probe: what is not on its best rung says why' $? "$o"
+cp "$o" "$work/probe"
+bpf=$(jq -r '[.hooks[].reason // ""] | any(contains("built without BPF")) | not' "$o")
+run probe
+[ "$st" = "$probe_st" ] && grep -q '^  METRIC  *RUNG  *HOOK' "$o" && grep -q '^  run_time ' "$o"
+result 'probe as text' $? "$o" "$e"
+run check --json
+json ".witness == $(jq '[.hooks.run_time.rung, .hooks.page_moves.rung] |
+	min_by({ absent: 0, polling: 1, tp_btf: 2, fentry: 3 }[.])' "$work/probe")"
+result 'check names the rung of the witness' $? "$o"
+if [ "$(id -u)" != 0 ]; then
+	skip 'as root the witness is on tp_btf at least' 'root is needed'
+elif [ "$bpf" = false ]; then
+	skip 'as root the witness is on tp_btf at least' 'built with BPF=0'
+else
+	[ "$probe_st" = 0 ] && jq -e '.hooks.run_time.rung | . == "tp_btf" or . == "fentry"' \
+		"$work/probe" >"$work/jq"
+	result 'as root the witness is on tp_btf at least' $? "$work/probe"
+fi
+
+# ---- verify ----
+
+# busy CPU...: a child that runs on these CPUs; its id in $child
+busy() {
+	taskset -c "$1" sh -c 'while :; do :; done' &
+	child=$!
+	until taskset -cp "$child" 2>/dev/null | grep -q ": $1\$" && [ "$(cat \
+		"/proc/$child/comm")" = sh ]; do
+		sleep 0.02
+	done
+}
+
+run verify -p 4194304 -d 0.1
+[ "$st" = 1 ] && [ ! -s "$o" ] && grep -q 'there is no process 4194304' "$e"
+result 'verify: a process that is not there: status 1, named' $? "$o" "$e"
+run verify -- no-such-command-here
+[ "$st" = 1 ] && [ ! -s "$o" ] && grep -q "cannot run 'no-such-command-here'" "$e"
+result 'verify: a command that is not there: status 1, named' $? "$o" "$e"
+run verify -- /etc/passwd
+[ "$st" = 1 ] && grep -q "cannot run '/etc/passwd': Permission denied" "$e"
+result 'verify: a command that cannot be run: status 1, why' $? "$o" "$e"
+run verify --json -- sh -c 'exit 7'
+[ "$st" = 3 ] && json '.verdict == "none" and .target.exit_status == 7 and .target.signal == null
+	and .target.ended and (.verdict_reason | startswith("nothing is promised"))'
+result 'verify: nothing promised is status 3, and says so; the command has its own status' $? "$o" "$e"
+run verify --json -- sh -c 'kill -KILL $$'
+json '.target.signal == 9 and .target.exit_status == null'
+result 'verify: a command that was killed' $? "$o" "$e"
+run verify -- sh -c 'kill -KILL $$'
+grep -q '^Command:  sh (process [0-9]*), killed by SIGKILL' "$o"
+result 'verify: the same as text' $? "$o" "$e"
+
+# one CPU more is needed than a pin takes, or nothing is pinned
+if [ "$(nproc)" -lt 2 ]; then
+	skip 'verify: pinned threads' 'one CPU only'
+else
+	second=$(taskset -cp $$ | sed 's/.*: //; s/.*[-,]//')
+	busy "$first"
+	run verify -p "$child" --duration 1 --json
+	[ "$st" = 0 ] || [ "$st" = 3 ]
+	result 'verify: a pinned child: held, or unverified' $? "$o" "$e"
+	json '.promises.threads == 1 and .promises.said_by == "kernel" and (.target.ended | not)'
+	result 'verify: its affinity was taken for a promise' $? "$o" "$e"
+	json "if $st == 0 then .verdict == \"held\" else .verdict == \"unverified\" and
+		([.guarantees[].reason] | all(length > 0)) end"
+	result 'verify: the verdict fits the status, and unverified has its reason' $? "$o"
+	if [ "$(id -u)" = 0 ] && [ "$bpf" = true ]; then
+		[ "$st" = 0 ] && json '.sampler | not'
+		result 'verify as root is no sampler, and held' $? "$o" "$e"
+	else
+		json '.sampler and .verdict == "unverified"'
+		result 'verify without BPF is a sampler, and unverified' $? "$o" "$e"
+	fi
+	run verify -p "$child" --duration 0.5 --rung polling
+	[ "$st" = 3 ] && grep -q '^Sampler: ' "$o"
+	result 'verify kept below BPF: status 3, says sampler' $? "$o" "$e"
+
+	"$tool" verify -p "$child" --json >"$o" 2>"$e" </dev/null &
+	watcher=$!
+	sleep 1
+	taskset -cp "$second" "$child" >/dev/null
+	sleep 1
+	kill -TERM "$watcher"
+	wait "$watcher"
+	st=$?
+	[ "$st" = 1 ] && json '.verdict == "violated"'
+	result 'verify: pinned elsewhere from outside: status 1' $? "$o" "$e"
+	grep -q '^numaperf verify: violated: ' "$e"
+	result 'verify: the violation is printed when it comes' $? "$e"
+	if [ "$(id -u)" = 0 ] && [ "$bpf" = true ]; then
+		json '[.guarantees[].reason // ""] | any(test("taskset"))'
+		result 'verify: the evidence names who did it' $? "$o" "$e"
+	fi
+	run verify -p "$child" -d 0.3 --cpus "$first" -q --json
+	[ "$st" = 1 ] && [ ! -s "$e" ] && json '.promises.said_by == "options"'
+	result 'verify: --cpus that do not hold from the start; -q is silent' $? "$o" "$e"
+	run verify -p "$child" -d 0.3 --json
+	json '.promises.threads == 1 and .verdict != "violated"'
+	result 'verify: the new place is the promise of a new watch' $? "$o" "$e"
+	(sleep 0.5 && kill -KILL "$child") &
+	run verify -p "$child" --json
+	json '.target.ended and .promises.threads == 1'
+	result 'verify: a process that ends has its report' $? "$o" "$e"
+	wait
+
+	# pins of a command, made after its start
+	run verify --json -- taskset -c "$first" sh -c 'sleep 0.6; exit 4'
+	[ "$st" != 1 ] && json '.promises.threads >= 1 and .target.exit_status == 4'
+	result 'verify -- COMMAND: a pin that it makes is held' $? "$o" "$e"
+	run verify -d 0.3 --json -- sh -c 'echo $$ >"$0"; exec sleep 2' "$work/pid"
+	json '.target.ended | not' && kill "$(cat "$work/pid")"
+	result 'verify -- COMMAND: left running when the time is up' $? "$o" "$e"
+
+	if [ "$(id -u)" = 0 ]; then
+		as_nobody verify --json -- taskset -c "$first" sleep 0.6
+		[ "$st" = 3 ] && json '.sampler and .verdict == "unverified"'
+		result 'verify without privilege: status 3, a sampler' $? "$o" "$e"
+		as_nobody verify -- taskset -c "$first" sleep 0.6
+		[ "$st" = 3 ] && grep -q '^Sampler:  no BPF program is attached' "$o"
+		result 'verify without privilege: the text says so' $? "$o" "$e"
+		as_nobody verify -p $$ -d 0.2
+		[ "$st" = 1 ] && grep -q 'may not be read.*CAP_SYS_PTRACE' "$e"
+		result "verify without privilege: another user's process: status 1, the remedy" $? \
+			"$o" "$e"
+	fi
+fi
+if numactl -m 0 true 2>/dev/null; then
+	run verify --json -- numactl -m 0 sleep 0.6
+	[ "$st" != 1 ] && json '.promises.ranges >= 1'
+	result 'verify: memory that is bound is held' $? "$o" "$e"
+	run verify --json -- sleep 0.6
+	json '.promises.ranges == 0'
+	result 'verify: memory that is not bound promises nothing' $? "$o" "$e"
+else
+	skip 'verify: bound memory' 'numactl cannot bind here'
+fi
+
 # ---- demo ----
 
 run demo
@@ -260,7 +423,7 @@ done
 
 # ---- outputs that do not work ----
 
-for verb in 'topology --json' topology check demo --help --version; do
+for verb in 'topology --json' topology check demo 'probe --json' 'verify -- true' --help --version; do
 	# shellcheck disable=SC2086
 	"$tool" $verb >&- 2>"$e" </dev/null
 	[ $? = 1 ] && grep -q 'cannot write to standard output' "$e"
