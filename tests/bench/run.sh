@@ -4,6 +4,6 @@
 set -eu
 out=${O:-build}
 echo "$(nproc) CPUs, kernel $(uname -r); medians of 15 rounds in turn"
-for b in topology region executor; do
+for b in topology region executor monitor; do
 	"$out/tests/bench/$b"
 done
