@@ -246,6 +246,7 @@ int BPF_PROG(np_sched_process_fork, struct task_struct *parent, struct task_stru
 			return 0;
 		if (cfg.scope == NP_WATCH_TGIDS && tgid)
 			bpf_map_update_elem(&tgids, &tgid, &one, BPF_ANY);
+		state.only = 0; /* it is the only one no more */
 	}
 	np_thread_of(child, &slot);
 	return 0;

@@ -69,11 +69,12 @@ static __always_inline __u32 np_owner(struct mm_struct *mm)
 static __always_inline bool np_in_cgroup(struct task_struct *task)
 {
 	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	__u32 level = cfg.cgroup_level; /* not inside bpf_core_read(): it would be relocated */
 	struct cgroup *at = NULL;
 
-	if (BPF_CORE_READ(cgroup, level) < cfg.cgroup_level)
+	if (BPF_CORE_READ(cgroup, level) < level)
 		return false;
-	bpf_core_read(&at, sizeof(at), &cgroup->ancestors[cfg.cgroup_level & 63]);
+	bpf_core_read(&at, sizeof(at), &cgroup->ancestors[level & 63]);
 	return at && BPF_CORE_READ(at, kn, id) == cfg.cgroup;
 }
 

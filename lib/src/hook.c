@@ -45,7 +45,6 @@ struct np_hooks {
 	struct area threads, thread_nodes, cells, flows, watches, totals, on_cpus, tids,
 		cpu_nodes, pin_words, ranges;
 	unsigned int cpu_words, range_room, processes;
-	bool follow;
 };
 
 /* ---- what this kernel takes: asked once a process ---- */
@@ -170,7 +169,6 @@ static int configure(struct np_hooks *h, const struct np_hooks_opts *opts,
 	h->counters.threads = threads;
 	h->counters.watches = opts->watches;
 	h->range_room = opts->ranges;
-	h->follow = opts->follow;
 	return 0;
 }
 
@@ -432,9 +430,9 @@ int np_hooks_watch_process(struct np_hooks *hooks, int tgid, bool on)
 	if (err)
 		return err == -E2BIG ? -ENOSPC : err;
 	hooks->processes += on ? 1 : -1;
-	/* the common case costs one comparison instead of a look-up */
-	__atomic_store_n(&state->only, on && hooks->processes == 1 && !hooks->follow ? key : 0,
-			 __ATOMIC_RELAXED);
+	/* the common case costs one comparison instead of a look-up; the programs end it when
+	 * they follow a child */
+	__atomic_store_n(&state->only, on && hooks->processes == 1 ? key : 0, __ATOMIC_RELAXED);
 	return 0;
 }
 

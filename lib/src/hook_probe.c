@@ -21,8 +21,14 @@ static char said[512];
 
 static int listen(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	if (level == LIBBPF_WARN)
-		vsnprintf(said, sizeof(said), fmt, args);
+	char text[sizeof(said)];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), fmt, args);
+	/* what is said of a program says more than what follows from it */
+	if (!said[0] || (strstr(text, "prog '") && !strstr(said, "prog '")))
+		memcpy(said, text, sizeof(said));
 	return 0;
 }
 

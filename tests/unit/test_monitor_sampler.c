@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 /* cmocka wants these before it */
 #include <cmocka.h>
@@ -317,6 +318,8 @@ static void children_are_followed(void **state)
 	if (!child) {
 		pid_t below = fork();
 
+		if (!below)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
 		_exit(below < 0);
 	}
