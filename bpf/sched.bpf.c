@@ -33,7 +33,7 @@ static __always_inline void check_affinity(struct np_thread *t, struct task_stru
 /* A CPU that was offline when user space asked. */
 static __always_inline void learn_node(__u32 cpu)
 {
-	__u32 *node = np_at(cpu_nodes, cpu);
+	__u64 *node = np_at(cpu_nodes, cpu);
 
 	if (node && *node >= cfg.nodes)
 		*node = bpf_get_numa_node_id();

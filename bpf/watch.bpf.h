@@ -192,7 +192,7 @@ static __always_inline struct np_thread_node *np_thread_on(__u32 slot, __u32 nod
 
 static __always_inline __u32 np_cpu_node(__u32 cpu)
 {
-	__u32 *node = np_at(cpu_nodes, cpu);
+	__u64 *node = np_at(cpu_nodes, cpu);
 
 	return node ? *node : 0;
 }

@@ -237,13 +237,13 @@ static int on_event(void *ctx, void *data, size_t size)
 /* The node of each CPU that is online; others tell it when they first run something. */
 static int fill_cpu_nodes(struct np_hooks *h)
 {
-	uint32_t *node_of = h->cpu_nodes.at;
+	uint64_t *node_of = h->cpu_nodes.at;
 	int root = np_sys->open_root(NULL);
 
 	if (root < 0)
 		return root;
 	for (unsigned int cpu = 0; cpu < h->counters.cpus; cpu++)
-		node_of[cpu] = UINT32_MAX;
+		node_of[cpu] = UINT64_MAX;
 	for (unsigned int node = 0; node < h->counters.nodes; node++) {
 		struct numaperf_cpuset cpus;
 		char path[64];

@@ -3,7 +3,8 @@
  * What the monitor said, as lines key=value. Violations are summed up by kind, and what differs
  * among them is listed with '+': one that should not be there spoils the comparison.
  *
- *	page_count= page_cause= page_from= page_to= page_addr= page_actor= page_rung= page_tid=
+ *	page_count= page_cause= page_by=CAUSE:COUNT page_from= page_to= page_addr= page_actor=
+ *page_rung= page_tid=
  *	cpu_... affinity_... hotplug_... balancing_...		the same, as far as it applies
  *	message=...	each, as it was told (the first 20)
  *	cell.CPUNODE.MEMNODE.anon|huge|file|text|hinting=	how much they grew; zeros are
@@ -28,7 +29,7 @@ struct list {
 };
 
 struct told {
-	uint64_t count, calls;
+	uint64_t count, calls, by[16];
 	struct list cause, from, to, from_cpu, to_cpu, actor, rung, tid;
 	uintptr_t addr, end;
 };
@@ -74,6 +75,7 @@ static inline void on_violation(void *ctx, const struct numaperf_violation *v)
 	if (late > told_late_ns)
 		told_late_ns = late;
 	t->count += v->count;
+	t->by[page ? v->page_cause % 16u : v->move_cause % 16u] += v->count;
 	t->calls++;
 	add_to(&t->cause, page ? numaperf_page_cause_name(v->page_cause)
 			       : numaperf_move_cause_name(v->move_cause));
@@ -92,8 +94,56 @@ static inline void on_violation(void *ctx, const struct numaperf_violation *v)
 	pthread_mutex_unlock(&told_lock);
 }
 
-static inline void say_violations(void)
+static inline uint64_t told_sum(void)
 {
+	uint64_t n = 0;
+
+	for (int kind = 1; kind < KINDS; kind++)
+		n += told[kind].count;
+	return n;
+}
+
+/* The list has to say what the callback was told. */
+static inline uint64_t empty_list(struct numaperf_monitor *mon)
+{
+	struct numaperf_violation v = { .sz = sizeof(v) };
+	uint64_t n = 0;
+
+	while (numaperf_monitor_next_violation(mon, &v) == 1)
+		n += v.count;
+	return n;
+}
+
+static inline void forget_violations(struct numaperf_monitor *mon)
+{
+	empty_list(mon);
+	pthread_mutex_lock(&told_lock);
+	memset(told, 0, sizeof(told));
+	told_late_ns = 0;
+	pthread_mutex_unlock(&told_lock);
+}
+
+static inline void say_by(const char *name, const struct told *t, bool page)
+{
+	const char *plus = "";
+
+	printf("%s_by=", name);
+	for (unsigned int i = 0; i < 16; i++) {
+		struct list word = { "" };
+
+		if (!t->by[i])
+			continue;
+		add_to(&word, page ? numaperf_page_cause_name((enum numaperf_page_cause)i)
+				   : numaperf_move_cause_name((enum numaperf_move_cause)i));
+		printf("%s%s:%" PRIu64, plus, word.text, t->by[i]);
+		plus = "+";
+	}
+	puts("");
+}
+
+static inline void say_violations(struct numaperf_monitor *mon)
+{
+	printf("listed=%" PRIu64 "\n", empty_list(mon));
 	pthread_mutex_lock(&told_lock);
 	for (int kind = 1; kind < KINDS; kind++) {
 		const char *name =
@@ -103,13 +153,15 @@ static inline void say_violations(void)
 		printf("%s_count=%" PRIu64 "\n", name, t->count);
 		if (!t->count)
 			continue;
+		say_by(name, t, kind == NUMAPERF_VIOLATION_PAGE);
 		printf("%s_cause=%s\n%s_actor=%s\n%s_rung=%s\n%s_tid=%s\n", name, t->cause.text,
 		       name, t->actor.text, name, t->rung.text, name, t->tid.text);
 		printf("%s_from=%s\n%s_to=%s\n%s_from_cpu=%s\n%s_to_cpu=%s\n%s_addr=%#lx\n",
 		       name, t->from.text, name, t->to.text, name, t->from_cpu.text, name,
 		       t->to_cpu.text, name, (unsigned long)t->addr);
 	}
-	printf("late_ms=%" PRIu64 "\n", told_late_ns / 1000000);
+	printf("told_count=%" PRIu64 "\nlate_ms=%" PRIu64 "\n", told_sum(),
+	       told_late_ns / 1000000);
 	pthread_mutex_unlock(&told_lock);
 }
 
@@ -128,7 +180,7 @@ struct stats {
 	struct numaperf_node_activity node[NODES];
 	struct numaperf_thread_activity thread;
 	struct numaperf_monitor_totals totals;
-	long vm[VMSTATS];
+	long vm[VMSTATS], other[NODES]; /* numastat: by CPUs of other nodes */
 };
 
 static inline bool find_thread(const struct numaperf_monitor *mon, int tid,
@@ -169,6 +221,12 @@ static inline void take_stats(const struct numaperf_monitor *mon, struct stats *
 	need(!numaperf_monitor_totals(mon, &s->totals), "totals");
 	for (size_t i = 0; i < VMSTATS; i++)
 		s->vm[i] = read_key("/proc/vmstat", vmstat_keys[i]);
+	for (int i = 0; i < NODES; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/numastat", i);
+		s->other[i] = read_key(path, "other_node");
+	}
 }
 
 static inline void say_cause(const char *prefix, const char *cause, uint64_t n)
@@ -245,22 +303,46 @@ static inline void say_stats(const struct stats *a, const struct stats *b)
 #undef SAY_OF
 	for (size_t i = 0; i < VMSTATS; i++)
 		printf("vm.%s=%ld\n", vmstat_keys[i], b->vm[i] - a->vm[i]);
+	for (int i = 0; i < NODES; i++)
+		if (b->other[i] > a->other[i])
+			printf("numastat.%d.other_node=%ld\n", i, b->other[i] - a->other[i]);
+}
+
+/* All moves of the threads that spin. */
+static inline void say_spinners(const struct numaperf_monitor *mon)
+{
+	struct numaperf_thread_activity t = { .sz = sizeof(t) };
+	uint64_t sum[NUMAPERF_MOVE_CAUSES] = { 0 }, all = 0;
+	int err;
+
+	for (size_t i = 0; (err = numaperf_monitor_thread(mon, i, &t)) != -ENOENT; i++)
+		for (int k = 0; !err && !strcmp(t.comm, "np-spin") && k < NUMAPERF_MOVE_CAUSES;
+		     k++)
+			sum[k] += t.moves[k];
+	for (int k = 0; k < NUMAPERF_MOVE_CAUSES; k++) {
+		say_cause("spin", numaperf_move_cause_name((enum numaperf_move_cause)k),
+			  sum[k]);
+		all += sum[k];
+	}
+	say_cause("spin", "moves", all);
 }
 
 /* ---- the report ---- */
 
-static inline void say_report(struct numaperf_monitor *mon)
+/* The verdicts of two guarantees (id 0: none). */
+static inline void say_report(struct numaperf_monitor *mon, uint64_t thread, uint64_t range)
 {
 	struct numaperf_guarantee g = { .sz = sizeof(g) };
 	struct numaperf_report *r;
 
 	need(!numaperf_report_create(&r, mon), "report");
-	printf("verdict=%s\n", numaperf_verdict_name(numaperf_report_verdict(r)));
 	for (size_t i = 0; i < numaperf_report_guarantee_count(r); i++) {
 		need(!numaperf_report_guarantee(r, i, &g), "guarantee");
-		printf("guarantee=%s %s %" PRIu64 ": %s: %s\n",
-		       numaperf_guarantee_kind_name(g.kind), numaperf_verdict_name(g.verdict),
-		       g.violations, g.label, g.reason);
+		if (g.id != thread && g.id != range)
+			continue;
+		printf("verdict.%s=%s\nreason.%s=%s\n", numaperf_guarantee_kind_name(g.kind),
+		       numaperf_verdict_name(g.verdict), numaperf_guarantee_kind_name(g.kind),
+		       g.reason);
 	}
 	for (size_t i = 0; i < numaperf_report_recommendation_count(r); i++)
 		printf("advice=%s\n", numaperf_report_recommendation(r, i));
