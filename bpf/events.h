@@ -155,6 +155,8 @@ struct np_totals {
 	__u64 balancing_on;	/* times the sysctl was written with a value that is not 0 */
 };
 
+#define NP_NODE_UNKNOWN 0xffffffffu
+
 /* What runs on a CPU now: on_cpus[cpu]. One cache line. */
 struct np_on_cpu {
 	__u32 slot;    /* of the watched thread, + 1; 0: none is */
@@ -162,7 +164,9 @@ struct np_on_cpu {
 	__u64 since;   /* when it came on; its run time so far is not in its counters yet */
 	__u32 waker_tgid, waker_tid; /* who last woke its migration thread */
 	char waker[16];
-	__u64 reserved[3];
+	__u32 node; /* NP_NODE_UNKNOWN: it was offline when user space looked */
+	__u32 spare;
+	__u64 reserved[2];
 };
 
 /* What user space changes while the programs run. */

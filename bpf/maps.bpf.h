@@ -50,7 +50,6 @@ NP_COUNTERS(on_cpus, struct np_on_cpu);
  * addressing, NP_TID_PROBES places; four places a slot. */
 NP_COUNTERS(tids, __u64);
 /* the node of each CPU; 8 bytes because the kernel rounds what lies in an array up to that */
-NP_COUNTERS(cpu_nodes, __u64);
 NP_COUNTERS(pin_words, __u64); /* [guarantee * words a set + cpu / 64] */
 NP_COUNTERS(ranges,
 	    struct np_range); /* two tables; totals.ranges_version says which is in force */

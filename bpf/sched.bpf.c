@@ -30,15 +30,6 @@ static __always_inline void check_affinity(struct np_thread *t, struct task_stru
 	np_event_end(e);
 }
 
-/* A CPU that was offline when user space asked. */
-static __always_inline void learn_node(__u32 cpu)
-{
-	__u64 *node = np_at(cpu_nodes, cpu);
-
-	if (node && *node >= cfg.nodes)
-		*node = bpf_get_numa_node_id();
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(np_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -52,9 +43,10 @@ int BPF_PROG(np_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	if (!on || (!watched && !on->slot))
 		return 0;
 	now = bpf_ktime_get_ns();
-	learn_node(cpu);
+	if (on->node == NP_NODE_UNKNOWN)
+		on->node = bpf_get_numa_node_id();
 	if (on->slot) {
-		part = np_thread_on(on->slot - 1, np_cpu_node(cpu));
+		part = np_thread_on(on->slot - 1, on->node);
 		if (part)
 			part->run_ns += now - on->since;
 		on->slot = 0;

@@ -192,9 +192,9 @@ static __always_inline struct np_thread_node *np_thread_on(__u32 slot, __u32 nod
 
 static __always_inline __u32 np_cpu_node(__u32 cpu)
 {
-	__u64 *node = np_at(cpu_nodes, cpu);
+	struct np_on_cpu *on = np_at(on_cpus, cpu);
 
-	return node ? *node : 0;
+	return on ? on->node : NP_NODE_UNKNOWN;
 }
 
 /* ---- guarantees ---- */

@@ -43,7 +43,7 @@ struct np_hooks {
 
 	struct np_counters counters;
 	struct area threads, thread_nodes, cells, flows, watches, totals, on_cpus, tids,
-		cpu_nodes, pin_words, ranges;
+		pin_words, ranges;
 	unsigned int cpu_words, range_room, processes;
 };
 
@@ -129,7 +129,6 @@ static int configure(struct np_hooks *h, const struct np_hooks_opts *opts,
 		{ s->maps.watches, opts->watches },
 		{ s->maps.on_cpus, opts->cpus },
 		{ s->maps.tids, (size_t)threads * 4 },
-		{ s->maps.cpu_nodes, opts->cpus },
 		{ s->maps.pin_words, (size_t)opts->watches * h->cpu_words },
 		{ s->maps.ranges, (size_t)opts->ranges * 2 },
 		{ s->maps.pinned, opts->watches },
@@ -185,10 +184,31 @@ static int blamed(const char *text, const bool *use)
 	return -1;
 }
 
-static int attach(struct np_hooks *h, const bool *use, int *bad)
+/*
+ * Who wakes a migration thread matters only to pins, and waking is frequent: that program waits
+ * for the first pin, unless the privilege will be gone by then.
+ */
+static bool later(int id, const struct np_hooks_opts *opts)
+{
+	return id == NP_PROG_SCHED_WAKING && !opts->at_once;
+}
+
+static void attach_for_pins(struct np_hooks *h)
+{
+	struct bpf_program *p = program(h->skel, NP_PROG_SCHED_WAKING);
+
+	if (h->link[NP_PROG_SCHED_WAKING] || !bpf_program__autoload(p))
+		return;
+	np_libbpf_begin();
+	h->link[NP_PROG_SCHED_WAKING] = bpf_program__attach(p);
+	np_libbpf_end();
+}
+
+static int attach(struct np_hooks *h, const struct np_hooks_opts *opts, const bool *use,
+		  int *bad)
 {
 	for (int i = 0; i < NP_PROG_COUNT; i++) {
-		if (!use[i])
+		if (!use[i] || later(i, opts))
 			continue;
 		h->link[i] = bpf_program__attach(program(h->skel, i));
 		if (!h->link[i]) {
@@ -237,13 +257,13 @@ static int on_event(void *ctx, void *data, size_t size)
 /* The node of each CPU that is online; others tell it when they first run something. */
 static int fill_cpu_nodes(struct np_hooks *h)
 {
-	uint64_t *node_of = h->cpu_nodes.at;
+	struct np_on_cpu *on = h->on_cpus.at;
 	int root = np_sys->open_root(NULL);
 
 	if (root < 0)
 		return root;
 	for (unsigned int cpu = 0; cpu < h->counters.cpus; cpu++)
-		node_of[cpu] = UINT64_MAX;
+		on[cpu].node = NP_NODE_UNKNOWN;
 	for (unsigned int node = 0; node < h->counters.nodes; node++) {
 		struct numaperf_cpuset cpus;
 		char path[64];
@@ -253,7 +273,7 @@ static int fill_cpu_nodes(struct np_hooks *h)
 			continue; /* no such node */
 		NUMAPERF_CPUSET_FOR_EACH (cpu, &cpus)
 			if ((unsigned int)cpu < h->counters.cpus)
-				node_of[cpu] = node;
+				on[cpu].node = node;
 	}
 	np_sys->close(root);
 	return 0;
@@ -274,7 +294,6 @@ static int map_all(struct np_hooks *h)
 		{ &h->totals, s->maps.totals },
 		{ &h->on_cpus, s->maps.on_cpus },
 		{ &h->tids, s->maps.tids },
-		{ &h->cpu_nodes, s->maps.cpu_nodes },
 		{ &h->pin_words, s->maps.pin_words },
 		{ &h->ranges, s->maps.ranges },
 	};
@@ -328,7 +347,7 @@ static int load_once(struct np_hooks *h, const struct np_hooks_opts *opts,
 			err = h->ring ? 0 : -errno;
 		}
 		if (!err)
-			err = attach(h, use, &bad);
+			err = attach(h, opts, use, &bad);
 	}
 	if (err && bad >= 0) {
 		np_log(NUMAPERF_LOG_INFO, "%s is refused: %s", np_programs[bad].name,
@@ -342,9 +361,9 @@ static int load_once(struct np_hooks *h, const struct np_hooks_opts *opts,
 
 static void drop_all(struct np_hooks *h)
 {
-	struct area *areas[] = { &h->threads, &h->thread_nodes, &h->cells,    &h->flows,
-				 &h->watches, &h->totals,	&h->on_cpus,  &h->tids,
-				 &h->ranges,  &h->cpu_nodes,	&h->pin_words };
+	struct area *areas[] = { &h->threads, &h->thread_nodes, &h->cells,   &h->flows,
+				 &h->watches, &h->totals,	&h->on_cpus, &h->tids,
+				 &h->ranges,  &h->pin_words };
 
 	ring_buffer__free(h->ring);
 	h->ring = NULL;
@@ -460,6 +479,7 @@ int np_hooks_pin(struct np_hooks *hooks, int tid, unsigned int watch,
 
 	if (watch >= hooks->counters.watches)
 		return -ENOSPC;
+	attach_for_pins(hooks);
 	for (unsigned int i = 0; i < hooks->cpu_words; i++)
 		__atomic_store_n(&words[watch * hooks->cpu_words + i], cpus->bits[i],
 				 __ATOMIC_RELAXED);

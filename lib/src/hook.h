@@ -19,6 +19,7 @@ struct np_hooks_opts {
 	enum numaperf_rung rung_max; /* ABSENT: no limit */
 	uint32_t scope;		     /* NP_WATCH_* */
 	bool follow, stacks;
+	bool at_once;	 /* attach everything now: the privilege will be dropped */
 	uint64_t cgroup; /* id: inode number of its folder */
 	uint32_t cgroup_level;
 	unsigned int nodes, cpus;	       /* possible ids: largest + 1 */

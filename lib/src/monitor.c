@@ -232,6 +232,7 @@ static int build(struct numaperf_monitor *mon, const struct numaperf_monitor_opt
 		.scope = scopes[o->scope],
 		.follow = o->scope == NUMAPERF_SCOPE_PID,
 		.stacks = o->stacks,
+		.at_once = o->drop_capabilities,
 		.threads = o->threads_max,
 		.ranges = 2 * mon->ranges_max, /* overlapping ones are cut into pieces */
 		.watches = mon->ranges_max + THREAD_GUARDS,
