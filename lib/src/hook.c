@@ -59,7 +59,7 @@ static void probe_once(struct np_probed *out)
 	if (!probed_done)
 		np_probe(&probed);
 	/* a process may be given the privilege later, so only with it is the answer final */
-	probed_done = probed.privileged;
+	probed_done = probed.refuser != NP_REFUSER_PRIVILEGE;
 	*out = probed;
 	pthread_mutex_unlock(&probe_lock);
 }
@@ -78,7 +78,7 @@ void np_hooks_probe(enum numaperf_rung rung_max, struct numaperf_hook *table)
 	bool use[NP_PROG_COUNT];
 
 	probe_once(&now);
-	np_ladder_choose(now.error, rung_max, now.privileged, table, use);
+	np_ladder_choose(now.error, rung_max, now.refuser, table, use);
 }
 
 /* ---- loading ---- */
@@ -323,7 +323,7 @@ static int load_once(struct np_hooks *h, const struct np_hooks_opts *opts,
 	bool use[NP_PROG_COUNT], any = false;
 	int err, bad = -1;
 
-	np_ladder_choose(now->error, opts->rung_max, now->privileged, table, use);
+	np_ladder_choose(now->error, opts->rung_max, now->refuser, table, use);
 	for (int i = 0; i < NP_PROG_COUNT; i++)
 		any |= use[i];
 	if (!any)

@@ -148,26 +148,41 @@ static void take(const struct step *s, const int *error, struct numaperf_hook *h
 	snprintf(hook->hook, sizeof(hook->hook), "%s", np_programs[s->need[0] - 1].section);
 }
 
-static const char *remedy_for(int error, bool privileged)
+static const char *remedy_for(int error, enum np_refuser refuser)
 {
 	switch (error) {
 	case ECANCELED:
 		return "raise rung_max";
 	case EPERM:
 	case EACCES:
-		return privileged
-			       ? ""
-			       : "run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_nice+ep "
-				 "PROGRAM; in a container: --cap-add BPF --cap-add PERFMON, "
-				 "and a "
-				 "seccomp profile that allows bpf(2)";
+	case ENOSYS:
+		if (refuser == NP_REFUSER_SECCOMP)
+			return "a seccomp profile that allows bpf(2) (newer ones of Docker do "
+			       "with "
+			       "--cap-add BPF, older ones with --cap-add SYS_ADMIN)";
+		if (refuser == NP_REFUSER_PRIVILEGE)
+			return "run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_nice+ep "
+			       "PROGRAM; in "
+			       "a container: --cap-add BPF --cap-add PERFMON, and a seccomp "
+			       "profile "
+			       "that allows bpf(2)";
+		return "";
 	case ENODATA:
 		return "a kernel with CONFIG_DEBUG_INFO_BTF=y";
 	}
 	return "";
 }
 
-static void explain(struct numaperf_hook *hook, int error, int program, bool privileged)
+static const char *refusal(int error, enum np_refuser refuser)
+{
+	if (error != EPERM && error != ENOSYS)
+		return "";
+	return refuser == NP_REFUSER_SECCOMP  ? " by a seccomp filter"
+	       : refuser == NP_REFUSER_KERNEL ? " by this kernel, also with the privilege"
+					      : "";
+}
+
+static void explain(struct numaperf_hook *hook, int error, int program, enum np_refuser refuser)
 {
 	const char *section = np_programs[program].section;
 	const char *text = error == 524 ? "not supported" : /* ENOTSUPP, the kernel's own */
@@ -178,13 +193,11 @@ static void explain(struct numaperf_hook *hook, int error, int program, bool pri
 
 	hook->error = error;
 	snprintf(hook->reason, sizeof(hook->reason), "%s: %s%s", section,
-		 text ? text : "refused",
-		 privileged && error == EPERM ? " by this kernel, also with the privilege"
-					      : "");
-	snprintf(hook->remedy, sizeof(hook->remedy), "%s", remedy_for(error, privileged));
+		 text ? text : "refused", refusal(error, refuser));
+	snprintf(hook->remedy, sizeof(hook->remedy), "%s", remedy_for(error, refuser));
 }
 
-void np_ladder_choose(const int *error, enum numaperf_rung rung_max, bool privileged,
+void np_ladder_choose(const int *error, enum numaperf_rung rung_max, enum np_refuser refuser,
 		      struct numaperf_hook *table, bool *use)
 {
 	memset(use, 0, NP_PROG_COUNT * sizeof(*use));
@@ -212,6 +225,6 @@ void np_ladder_choose(const int *error, enum numaperf_rung rung_max, bool privil
 		if (got)
 			take(got, error, &table[m], use);
 		if (why && (!got || got->rung < rung))
-			explain(&table[m], why, program, privileged);
+			explain(&table[m], why, program, refuser);
 	}
 }

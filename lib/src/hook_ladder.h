@@ -17,6 +17,14 @@ struct np_program {
 	bool reads_pages;    /* it needs to know where in page.flags the node is */
 };
 
+/* Who says no: without the capabilities it is for want of them; with them it is a seccomp
+ * filter, when not even a tracepoint is granted, or else the kernel. */
+enum np_refuser {
+	NP_REFUSER_PRIVILEGE,
+	NP_REFUSER_SECCOMP,
+	NP_REFUSER_KERNEL,
+};
+
 /* By index; the index is the name everywhere else. */
 enum np_program_id {
 	NP_PROG_SCHED_SWITCH,
@@ -64,10 +72,9 @@ extern const struct np_program np_programs[NP_PROG_COUNT];
  * programs are accepted: error[program] is 0. Fills the table (what is not had falls back to
  * polling or absent, with the error of the best program that was refused) and says in
  * use[program] which ones are needed; programs that only help (threads come and go, huge pages)
- * are used where accepted. `privileged`: refusals are the kernel's, not for want of a
- * capability.
+ * are used where accepted.
  */
-void np_ladder_choose(const int *error, enum numaperf_rung rung_max, bool privileged,
+void np_ladder_choose(const int *error, enum numaperf_rung rung_max, enum np_refuser refuser,
 		      struct numaperf_hook *table, bool *use);
 
 #endif

@@ -159,6 +159,17 @@ static bool page_layout(const struct btf *btf, struct np_probed *out)
 	return true;
 }
 
+/* A filter refuses bpf(2) altogether, so also the hook that every kernel grants. */
+static enum np_refuser who_refuses(const struct np_probed *p)
+{
+	int e = p->error[NP_PROG_SCHED_SWITCH];
+
+	if (!np_capable(CAP_SYS_ADMIN) && !(np_capable(CAP_BPF) && np_capable(CAP_PERFMON)))
+		return NP_REFUSER_PRIVILEGE;
+	return (e == EPERM || e == ENOSYS) && np_sys->seccomp_mode() == 2 ? NP_REFUSER_SECCOMP
+									  : NP_REFUSER_KERNEL;
+}
+
 void np_probe(struct np_probed *out)
 {
 	struct btf *btf;
@@ -166,8 +177,6 @@ void np_probe(struct np_probed *out)
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	out->privileged =
-		np_capable(CAP_SYS_ADMIN) || (np_capable(CAP_BPF) && np_capable(CAP_PERFMON));
 	np_libbpf_begin();
 	btf = btf__load_vmlinux_btf();
 	err = btf ? 0 : errno;
@@ -182,4 +191,5 @@ void np_probe(struct np_probed *out)
 	}
 	btf__free(btf);
 	np_libbpf_end();
+	out->refuser = who_refuses(out);
 }

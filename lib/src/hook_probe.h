@@ -8,7 +8,7 @@
 /* What was found out, once a process; only hook*.c look inside. */
 struct np_probed {
 	int error[NP_PROG_COUNT]; /* 0: accepted; else an errno */
-	bool privileged;	  /* the capabilities for tracing programs are there */
+	enum np_refuser refuser;  /* whose word a refusal is */
 	unsigned int page_node_shift, page_node_mask;
 };
 

@@ -47,6 +47,7 @@ build() { # NAME SOURCE... -- LIBRARY...
 }
 build probe tests/deployment/probe.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build hard_mode lib/examples/hard_mode.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
+	build diagnostics lib/examples/diagnostics.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build numaperf tools/*.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build seccomp_run tests/deployment/seccomp_run.c -ljansson -lseccomp
 result 'the programs to deploy are built' $? "$o"
@@ -125,6 +126,16 @@ hard() { # WHERE COMMAND...
 	demo "$where" "$@"
 	says 'Mode: strict ('
 	result "$where: the demo is strict" $? "$o"
+	# the privilege of hard mode is that of a witness
+	go "$@" diagnostics
+	if [ -n "${no_bpf:-}" ]; then
+		[ "$st" = 0 ] && says 'Guarantees: unverified' && says 'by a seccomp filter' &&
+			says 'a seccomp profile that allows bpf(2)'
+		result "$where: the profile lets nobody bear witness, and the report says so" $? "$o"
+	else
+		[ "$st" = 0 ] && says 'Guarantees: held' && lacks 'no program watches'
+		result "$where: the kernel bears witness, and the guarantees held" $? "$o"
+	fi
 }
 
 # A place where it is not, for want of MISSING (a word of the check's list).
@@ -144,6 +155,9 @@ no_hard() { # WHERE MISSING COMMAND...
 	[ "$st" = 0 ] && says 'Hard mode is NOT supported' && says 'permission denied' &&
 		says 'Falling back to soft mode...' && says 'Running on a pinned worker'
 	result "$where: the example falls back to soft mode" $? "$o"
+	go "$@" diagnostics
+	[ "$st" = 0 ] && says 'soft mode: ' && says 'Guarantees: none' && lacks 'Guarantees: held'
+	result "$where: nothing is promised, and the report says so" $? "$o"
 }
 
 [ -z "$balancing" ] || echo 0 >$sysctl
@@ -162,7 +176,7 @@ everyday 'unprivileged user' as_nobody
 # grant CAPABILITIES: copies of the programs that have them
 grant() {
 	rm -rf "$stage/cap"
-	mkdir "$stage/cap" && cp "$stage"/bin/{probe,hard_mode,numaperf} "$stage/cap/" &&
+	mkdir "$stage/cap" && cp "$stage"/bin/{probe,hard_mode,diagnostics,numaperf} "$stage/cap/" &&
 		for f in "$stage"/cap/*; do setcap "$1" "$f" || return 1; done
 }
 granted() { # the copies in place of the programs
@@ -278,7 +292,11 @@ if [ -s "$cache/docker.json" ]; then
 	hard 'docker run --cap-add SYS_NICE --cap-add SYS_ADMIN' \
 		container docker SYS_NICE,SYS_ADMIN 0
 	who='docker run --cap-add SYS_NICE --cap-add BPF --cap-add PERFMON'
+	# profiles of before 2022 allow bpf(2) with SYS_ADMIN only
+	jq -e 'any(.syscalls[]; (.names | index("bpf")) and (.includes.caps // [] | index("CAP_BPF")))' \
+		"$cache/docker.json" >/dev/null || no_bpf=1
 	hard "$who" container docker SYS_NICE,BPF,PERFMON 0
+	no_bpf=''
 else
 	skip "a container with Docker's profile" 'the profile could not be fetched'
 fi
