@@ -122,20 +122,21 @@ static void nodes(struct page *p, const struct numaperf_report *r)
 {
 	const struct np_snapshot *s = &r->s;
 
-	put(p,
-	    "\nNode   tasks home  stolen from    to   run ms  faults local  remote   moves in"
-	    "   out  pages in   out\n");
+	put(p, "\n       tasks     stolen     run     pages landed threads moved     pages "
+	       "moved\n");
+	put(p, "Node at home  from    to      ms    local  remote     in    out      in     "
+	       "out\n");
 	for (size_t i = 0; i < s->node_count; i++) {
 		const struct np_node_seen *n = &s->node[i];
 		const struct numaperf_node_activity *a = &n->activity;
 		char b[8][24];
 
 		if (s->executor)
-			put(p, "%4d %12" PRIu64 " %12" PRIu64 " %5" PRIu64, n->id,
+			put(p, "%4d %7" PRIu64 " %5" PRIu64 " %5" PRIu64, n->id,
 			    n->local_executions, n->steals_from, n->steals_to);
 		else
-			put(p, "%4d %12s %12s %5s", n->id, "n/a", "n/a", "n/a");
-		put(p, " %8s %13s %7s %10s %5s %9s %5s\n",
+			put(p, "%4d %7s %5s %5s", n->id, "n/a", "n/a", "n/a");
+		put(p, " %7s %8s %7s %6s %6s %7s %7s\n",
 		    count(s, NUMAPERF_METRIC_RUN_TIME, a->run_time_ns / 1000000, b[0], 24),
 		    count(s, NUMAPERF_METRIC_FAULTS, a->faults_local, b[1], 24),
 		    count(s, NUMAPERF_METRIC_FAULTS, a->faults_remote, b[2], 24),
@@ -219,23 +220,62 @@ static void findings(struct page *p, const struct numaperf_report *r)
 		put_wrapped(p, 2, r->finding[i].line);
 }
 
+/* A hook's "HOOK: why it is refused" without the hook: the same for many. */
+static const char *why(const struct numaperf_hook *h)
+{
+	const char *at = strstr(h->reason, ": ");
+
+	return at ? at + 2 : h->reason;
+}
+
+static bool same_reason(const struct numaperf_hook *a, const struct numaperf_hook *b)
+{
+	return a->reason[0] && b->reason[0] && !strcmp(why(a), why(b));
+}
+
+/* Each reason once, with the metrics that it keeps on a lower rung. */
+static void refusals(struct page *p, const struct np_snapshot *s)
+{
+	for (int m = 0; m < NUMAPERF_METRIC_COUNT; m++) {
+		char line[640];
+		int first = 0, n;
+
+		if (!s->hook[m].reason[0])
+			continue;
+		while (!same_reason(&s->hook[first], &s->hook[m]))
+			first++;
+		if (first < m)
+			continue; /* said already */
+		n = snprintf(line, sizeof(line),
+			     "Higher rungs are refused (%s):", why(&s->hook[m]));
+		for (int i = m; i < NUMAPERF_METRIC_COUNT; i++)
+			if (same_reason(&s->hook[i], &s->hook[m]) && n < (int)sizeof(line))
+				n += snprintf(line + n, sizeof(line) - (size_t)n, "%s %s",
+					      i == m ? "" : ",",
+					      numaperf_metric_name((enum numaperf_metric)i));
+		put_wrapped(p, 2, line);
+	}
+}
+
 static void watched(struct page *p, const struct numaperf_report *r)
 {
 	const struct numaperf_monitor_totals *t = &r->s.totals;
+	char line[256];
 
 	put(p, "\nHow it was watched\n");
 	for (int m = 0; m < NUMAPERF_METRIC_COUNT; m++) {
 		const struct numaperf_hook *h = &r->s.hook[m];
 
-		put(p, "  %-15s %-8s %s%s%s\n", numaperf_metric_name((enum numaperf_metric)m),
-		    numaperf_rung_name(h->rung), h->hook,
-		    h->reason[0] && h->hook[0] ? "; " : "", h->reason);
+		put(p, "  %-15s %-8s %s\n", numaperf_metric_name((enum numaperf_metric)m),
+		    numaperf_rung_name(h->rung), h->hook);
 	}
-	put(p,
-	    "  events lost %" PRIu64 ", threads lost %" PRIu64 ", suspects %" PRIu64
-	    " (confirmed %" PRIu64 ", refuted %" PRIu64 ")\n",
-	    t->events_lost, t->threads_lost, t->suspects, t->suspects_confirmed,
-	    t->suspects_refuted);
+	refusals(p, &r->s);
+	snprintf(line, sizeof(line),
+		 "Lost: %" PRIu64 " events, %" PRIu64 " threads. Moves suspected %" PRIu64
+		 ", confirmed %" PRIu64 ", refuted %" PRIu64 ".",
+		 t->events_lost, t->threads_lost, t->suspects, t->suspects_confirmed,
+		 t->suspects_refuted);
+	put_wrapped(p, 2, line);
 }
 
 int np_report_text(const struct numaperf_report *report, char *buf, size_t size)
