@@ -31,9 +31,11 @@ struct np_config {
 	__u32 stacks; /* keep user stacks of remote faults */
 	__u32 pidns;  /* inode number of the monitor's pid namespace; 0: the initial one */
 	__u32 cgroup_level;
-	__u64 cgroup;	   /* id of the cgroup */
-	__u32 burst;	   /* events a CPU may send a window of 100 ms */
-	__u32 fault_exact; /* the fentry programs count faults: mm_page_alloc must not */
+	__u64 cgroup;	      /* id of the cgroup */
+	__u32 burst;	      /* events a CPU may send a window of 100 ms */
+	__u32 fault_exact;    /* the fentry programs count faults: mm_page_alloc must not */
+	__u32 affinity_exact; /* every change of an affinity is seen when it is made */
+	__u32 reserved;
 };
 
 /* ---- causes: the values of the public enums ---- */
@@ -174,6 +176,9 @@ struct np_state {
 	__u32 only;	     /* the one process that is watched; 0: look into `tgids` */
 	__u32 cursor;	     /* where a free slot is looked for */
 	__u32 range_tgid[8]; /* the processes that have ranges; 0 ends the list */
+	/* who takes a CPU offline; written by the programs */
+	__u32 unplug_tgid, unplug_tid, unplug_noted;
+	char unplug[16];
 };
 
 #define NP_TID_PROBES 8

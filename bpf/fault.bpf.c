@@ -52,35 +52,6 @@ static __always_inline void landed(void *ctx, struct task_struct *task, __u32 no
 		count_stack(ctx, np_tgid(task), pages);
 }
 
-/* A page of a watched range that came up on another node: by a fault, or out of a collapse. */
-static __always_inline void check_range(struct mm_struct *mm, __u64 address, __u32 node,
-					__u64 pages, __u32 cause)
-{
-	struct np_range *range;
-	struct np_event *e;
-	__u32 tgid;
-	__u64 id;
-
-	if (!np_ranges_any())
-		return;
-	tgid = np_owner(mm);
-	range = np_range_of(tgid, address);
-	if (!range || np_range_has(range, node))
-		return;
-	id = np_violated(range->watch, pages);
-	if (!id)
-		return;
-	e = np_event_begin(NP_EVENT_PAGE, cause, true);
-	if (!e)
-		return;
-	e->id = id;
-	e->tgid = tgid;
-	e->address = address;
-	e->pages = pages;
-	e->to_node = node;
-	np_event_end(e);
-}
-
 static __always_inline void new_anon(void *ctx, const void *page, struct vm_area_struct *vma,
 				     __u64 address)
 {
@@ -96,10 +67,13 @@ static __always_inline void new_anon(void *ctx, const void *page, struct vm_area
 	node = np_page_node(page);
 	if (watched)
 		landed(ctx, me, node, np_anon_kind(pages), pages);
+	if (!np_ranges_any())
+		return;
+	/* a page of a watched range came up: by a fault, or out of a collapse */
 	bracket = np_bracket_now();
 	inside = (vma->vm_end - address) >> 12;
-	check_range(vma->vm_mm, address, node, pages < inside ? pages : inside,
-		    bracket && bracket->collapse ? NP_PAGE_COLLAPSE : NP_PAGE_FAULT);
+	np_tell_pages(np_owner(vma->vm_mm), address, pages < inside ? pages : inside, -1, node,
+		      bracket && bracket->collapse ? NP_PAGE_COLLAPSE : NP_PAGE_FAULT);
 }
 
 /* up to 6.7; a page is the first of its folio here */

@@ -90,27 +90,6 @@ int BPF_PROG(np_did_migrate_pages)
 	return 0;
 }
 
-/* Tells that pages of a range are on another node now. */
-static __always_inline void tell(__u32 tgid, const struct np_range *range, __u64 address,
-				 __u64 pages, int from, int to, __u32 cause)
-{
-	__u64 id = np_violated(range->watch, pages);
-	struct np_event *e;
-
-	if (!id)
-		return;
-	e = np_event_begin(NP_EVENT_PAGE, cause, true);
-	if (!e)
-		return;
-	e->id = id;
-	e->tgid = tgid;
-	e->address = address;
-	e->pages = pages;
-	e->from_node = from;
-	e->to_node = to;
-	np_event_end(e);
-}
-
 /* Once a (folio, mapping): how much of the folio this mapping shows. */
 static __always_inline __u64 pages_shown(const void *folio, struct vm_area_struct *vma,
 					 __u64 address)
@@ -127,10 +106,10 @@ int BPF_PROG(np_page_arrives, struct folio *folio, struct vm_area_struct *vma,
 	const void *source = np_migration_source(arg);
 	struct np_bracket *bracket;
 	struct task_struct *owner;
-	__u32 from, to, cause, tgid;
+	__u32 from, to, cause;
 	struct np_totals *sum;
-	struct np_range *range;
 	struct np_flow *flow;
+	bool watched;
 	__u64 pages;
 
 	if (source == folio)
@@ -138,9 +117,8 @@ int BPF_PROG(np_page_arrives, struct folio *folio, struct vm_area_struct *vma,
 	owner = vma->vm_mm->owner;
 	if (!owner)
 		return 0;
-	tgid = np_tgid(owner);
-	range = np_ranges_any() ? np_range_of(tgid, address) : NULL;
-	if (!range && !np_watched(owner))
+	watched = np_watched(owner);
+	if (!watched && !np_ranges_any())
 		return 0;
 	from = np_page_node(source);
 	to = np_page_node(folio);
@@ -151,12 +129,12 @@ int BPF_PROG(np_page_arrives, struct folio *folio, struct vm_area_struct *vma,
 	pages = pages_shown(folio, vma, address);
 	sum = np_at(totals, 0);
 	flow = np_at(flows, from * cfg.nodes + to);
-	if (flow && from < cfg.nodes && to < cfg.nodes)
+	if (watched && flow && from < cfg.nodes && to < cfg.nodes)
 		np_add(flow->pages[cause], pages);
-	if (sum)
+	if (watched && sum)
 		np_add(sum->migrated[cause], pages);
-	if (range && !np_range_has(range, to))
-		tell(tgid, range, address, pages, from, to, cause);
+	if (np_ranges_any())
+		np_tell_pages(np_tgid(owner), address, pages, from, to, cause);
 	return 0;
 }
 
@@ -164,23 +142,30 @@ int BPF_PROG(np_page_arrives, struct folio *folio, struct vm_area_struct *vma,
 
 static __always_inline void suspect_of(__u32 tgid, __u64 address, __u64 pages, __u32 cause)
 {
-	struct np_range *range = np_range_of(tgid, address);
-	struct np_watch *watch;
-	struct np_event *e;
+	struct np_walk walk = np_ranges_of(tgid, address, pages);
 
-	if (!range)
-		return;
-	watch = np_at(watches, range->watch);
-	if (!watch || !watch->id)
-		return;
-	np_add(watch->suspects, pages);
-	e = np_event_begin(NP_EVENT_SUSPECT, cause, true);
-	if (!e)
-		return;
-	e->id = watch->id;
-	e->address = address;
-	e->pages = pages;
-	np_event_end(e);
+	for (int i = 0; i < NP_RANGES_A_PAGE; i++) {
+		struct np_range *range = np_next_range(&walk, tgid);
+		struct np_watch *watch;
+		__u64 start, end;
+		struct np_event *e;
+
+		if (!range)
+			break;
+		watch = np_at(watches, range->watch);
+		if (!watch || !watch->id)
+			continue;
+		start = range->start > address ? range->start : address;
+		end = range->end < walk.end ? range->end : walk.end;
+		np_add(watch->suspects, (end - start) >> 12);
+		e = np_event_begin(NP_EVENT_SUSPECT, cause, true);
+		if (!e)
+			continue;
+		e->id = watch->id;
+		e->address = start;
+		e->pages = (end - start) >> 12;
+		np_event_end(e);
+	}
 }
 
 #define NP_SUSPECT_PROCESSES 8
@@ -286,16 +271,9 @@ static __always_inline bool ksmd(void)
 
 static __always_inline void merged(const void *page, struct vm_area_struct *vma, __u64 address)
 {
-	struct np_range *range;
-	__u32 tgid, to;
-
-	if (!np_ranges_any() || !ksmd())
-		return;
-	tgid = np_owner(vma->vm_mm);
-	to = np_page_node(page);
-	range = np_range_of(tgid, address);
-	if (range && !np_range_has(range, to))
-		tell(tgid, range, address, 1, -1, to, NP_PAGE_KSM);
+	if (np_ranges_any() && ksmd())
+		np_tell_pages(np_owner(vma->vm_mm), address, 1, -1, np_page_node(page),
+			      NP_PAGE_KSM);
 }
 
 /* up to 6.7 */

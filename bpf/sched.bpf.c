@@ -24,10 +24,24 @@ static __always_inline void check_affinity(struct np_thread *t, struct task_stru
 	e->id = id;
 	e->tgid = t->tgid;
 	e->tid = t->tid;
-	e->actor_tgid = t->actor_tgid;
-	e->actor_tid = t->actor_tid;
-	__builtin_memcpy(e->actor, t->actor, sizeof(e->actor));
+	if (t->cause == NP_MOVE_HOTPLUG) {
+		np_event_unplugger(e);
+	} else {
+		e->actor_tgid = t->actor_tgid;
+		e->actor_tid = t->actor_tid;
+		__builtin_memcpy(e->actor, t->actor, sizeof(e->actor));
+	}
 	np_event_end(e);
+}
+
+/* Where changes of affinities are not seen when they are made, what is known of one is known
+ * from the move that it led to, and must not be said of the next. */
+static __always_inline void forget_cause(struct np_thread *t)
+{
+	if (t->cause != NP_MOVE_NUMA_BALANCING)
+		t->cause = 0;
+	t->actor_tgid = t->actor_tid = 0;
+	t->actor[0] = '\0';
 }
 
 SEC("tp_btf/sched_switch")
@@ -60,6 +74,8 @@ int BPF_PROG(np_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	on->slot = slot + 1;
 	if (t->pin)
 		check_affinity(t, next);
+	if (!cfg.affinity_exact)
+		forget_cause(t);
 	return 0;
 }
 
@@ -104,8 +120,9 @@ int BPF_PROG(np_sched_waking, struct task_struct *task)
 }
 
 /* A move for the mask's sake that nobody has announced: by the caller himself, or by the
- * migration thread on his behalf. */
-static __always_inline void blame_mover(struct np_thread *t)
+ * migration thread on his behalf. One that was asleep is moved by whoever wakes it: no blame.
+ */
+static __always_inline void blame_mover(struct np_thread *t, bool queued)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
 	struct np_on_cpu *on;
@@ -113,6 +130,8 @@ static __always_inline void blame_mover(struct np_thread *t)
 
 	t->actor_tgid = t->actor_tid = 0;
 	t->actor[0] = '\0';
+	if (!queued)
+		return;
 	bpf_get_current_comm(&comm, sizeof(comm));
 	if (!(me->flags & PF_KTHREAD)) {
 		t->actor_tgid = np_tgid(me);
@@ -149,12 +168,17 @@ int BPF_PROG(np_sched_migrate_task, struct task_struct *task, int to)
 	if (!t || !on)
 		return 0;
 	pending = t->cause;
+	/* one that came to nothing */
+	if (pending == NP_MOVE_NUMA_BALANCING && bpf_ktime_get_ns() - t->cause_ns > NP_WINDOW)
+		pending = 0;
 	cause = np_move_cause(pending, mask_has(&task->cpus_mask, from), on->leaving,
 			      task->on_rq, task->__state);
 	by_mask = cause == NP_MOVE_AFFINITY || cause == NP_MOVE_CPUSET;
-	if (by_mask && !pending && task->on_rq == NP_ON_RQ_MIGRATING)
-		blame_mover(t);
-	if (by_mask || pending == NP_MOVE_NUMA_BALANCING)
+	if (by_mask && !pending)
+		blame_mover(t, task->on_rq == NP_ON_RQ_MIGRATING);
+	if (!cfg.affinity_exact && (by_mask || cause == NP_MOVE_HOTPLUG))
+		t->cause = cause; /* for check_affinity() */
+	else if (by_mask || t->cause == NP_MOVE_NUMA_BALANCING)
 		t->cause = 0;
 	np_add(t->moves[cause & 7], 1);
 	from_node = np_cpu_node(from);
@@ -182,7 +206,9 @@ int BPF_PROG(np_sched_migrate_task, struct task_struct *task, int to)
 	e->to_cpu = to;
 	e->from_node = from_node;
 	e->to_node = to_node;
-	if (by_mask) {
+	if (cause == NP_MOVE_HOTPLUG) {
+		np_event_unplugger(e);
+	} else if (by_mask) {
 		e->actor_tgid = t->actor_tgid;
 		e->actor_tid = t->actor_tid;
 		__builtin_memcpy(e->actor, t->actor, sizeof(e->actor));

@@ -47,6 +47,8 @@ static __always_inline void affinity_changes(struct task_struct *task,
 	e = np_event_begin(NP_EVENT_AFFINITY, cause, true);
 	if (!e)
 		return;
+	if (cause == NP_MOVE_HOTPLUG)
+		np_event_unplugger(e);
 	e->id = id;
 	e->tgid = t->tgid;
 	e->tid = t->tid;
@@ -111,6 +113,36 @@ int BPF_PROG(np_numa_balancing, const struct ctl_table *table, int write, void *
 	return 0;
 }
 
+static __always_inline void unplugger_is(struct task_struct *task)
+{
+	state.unplug_tgid = np_tgid(task);
+	state.unplug_tid = np_tid(task);
+	bpf_get_current_comm(&state.unplug, sizeof(state.unplug));
+}
+
+/* Since 6.6 a worker of the kernel's does the rest. */
+SEC("?fentry/cpu_device_down")
+int BPF_PROG(np_cpu_down)
+{
+	unplugger_is(bpf_get_current_task_btf());
+	state.unplug_noted = 1;
+	return 0;
+}
+
+/* A worker that nobody is known to have sent. */
+static __always_inline void find_unplugger(void)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+
+	if (!(me->flags & PF_KTHREAD)) {
+		unplugger_is(me);
+	} else if (!state.unplug_noted) {
+		state.unplug_tgid = state.unplug_tid = 0;
+		state.unplug[0] = '\0';
+	}
+	state.unplug_noted = 0;
+}
+
 SEC("tp_btf/cpuhp_enter")
 int BPF_PROG(np_cpuhp_enter, unsigned int cpu, int target, int step)
 {
@@ -128,9 +160,11 @@ int BPF_PROG(np_cpuhp_enter, unsigned int cpu, int target, int step)
 	if (on->leaving || !np_cpu_leaves(target, step, active, online))
 		return 0;
 	on->leaving = 1;
-	e = np_event_begin(NP_EVENT_HOTPLUG, NP_MOVE_HOTPLUG, true);
+	find_unplugger();
+	e = np_event_begin(NP_EVENT_HOTPLUG, NP_MOVE_HOTPLUG, false);
 	if (!e)
 		return 0;
+	np_event_unplugger(e);
 	e->from_cpu = cpu;
 	e->from_node = np_cpu_node(cpu);
 	np_event_end(e);

@@ -232,18 +232,28 @@ static __always_inline bool np_range_has(const struct np_range *range, __u32 nod
 	       range->nodes[(node / 64) & (NP_NODE_WORDS - 1)] >> (node & 63) & 1;
 }
 
-/* The range of a process that an address lies in: a binary search. */
-static __always_inline struct np_range *np_range_of(__u32 tgid, __u64 address)
+/* Ranges of a process, from the first one on that ends behind an address. */
+struct np_walk {
+	__u32 next, stop; /* places in the table */
+	__u64 end;
+};
+
+/* Ranges that one huge page may touch: what is beyond that is left to the looks. */
+#define NP_RANGES_A_PAGE 4
+
+/* Those that [address, address + pages) touches: a binary search for the first. */
+static __always_inline struct np_walk np_ranges_of(__u32 tgid, __u64 address, __u64 pages)
 {
 	struct np_totals *sum = np_at(totals, 0);
 	__u32 version, low = 0, high, base;
-	struct np_range *found = NULL;
+	struct np_walk walk = { .end = address + (pages << 12) };
 
 	if (!sum)
-		return NULL;
+		return walk;
 	version = sum->ranges_version & 1;
 	base = version ? cfg.ranges : 0;
 	high = sum->ranges_count[version];
+	walk.stop = base + high;
 	for (int i = 0; i < 20; i++) { /* 2^20 ranges */
 		__u32 middle = (low + high) / 2;
 		struct np_range *range;
@@ -253,16 +263,24 @@ static __always_inline struct np_range *np_range_of(__u32 tgid, __u64 address)
 		range = np_at(ranges, base + middle);
 		if (!range)
 			break;
-		if (range->tgid < tgid || (range->tgid == tgid && range->end <= address)) {
+		if (range->tgid < tgid || (range->tgid == tgid && range->end <= address))
 			low = middle + 1;
-		} else if (range->tgid > tgid || range->start > address) {
+		else
 			high = middle;
-		} else {
-			found = range;
-			break;
-		}
 	}
-	return found;
+	walk.next = base + low;
+	return walk;
+}
+
+static __always_inline struct np_range *np_next_range(struct np_walk *walk, __u32 tgid)
+{
+	struct np_range *range;
+
+	if (walk->next >= walk->stop)
+		return NULL;
+	range = np_at(ranges, walk->next);
+	walk->next++;
+	return range && range->tgid == tgid && range->start < walk->end ? range : NULL;
 }
 
 /* Whether anybody watches ranges at all: most of the time nobody does. */
@@ -319,6 +337,14 @@ static __always_inline struct np_event *np_event_begin(__u32 kind, __u32 cause, 
 	return e;
 }
 
+/* Blames whoever takes a CPU offline. */
+static __always_inline void np_event_unplugger(struct np_event *e)
+{
+	e->actor_tgid = state.unplug_tgid;
+	e->actor_tid = state.unplug_tid;
+	__builtin_memcpy(e->actor, state.unplug, sizeof(e->actor));
+}
+
 static __always_inline void np_event_end(struct np_event *e)
 {
 	bpf_ringbuf_submit(e, 0);
@@ -338,6 +364,40 @@ static __always_inline __u64 np_violated(__u32 watch, __u64 n)
 	w->last_ns = now;
 	np_add(w->violations, n);
 	return w->id;
+}
+
+/*
+ * Tells that pages came to node `to`: of each range that they are in and that may not be there,
+ * how many. A huge page may begin before a range, or end behind it.
+ */
+static __always_inline void np_tell_pages(__u32 tgid, __u64 address, __u64 pages, int from,
+					  int to, __u32 cause)
+{
+	struct np_walk walk = np_ranges_of(tgid, address, pages);
+
+	for (int i = 0; i < NP_RANGES_A_PAGE; i++) {
+		struct np_range *range = np_next_range(&walk, tgid);
+		__u64 start, end, id;
+		struct np_event *e;
+
+		if (!range)
+			break;
+		if (np_range_has(range, to))
+			continue;
+		start = range->start > address ? range->start : address;
+		end = range->end < walk.end ? range->end : walk.end;
+		id = np_violated(range->watch, (end - start) >> 12);
+		e = id ? np_event_begin(NP_EVENT_PAGE, cause, true) : NULL;
+		if (!e)
+			continue;
+		e->id = id;
+		e->tgid = tgid;
+		e->address = start;
+		e->pages = (end - start) >> 12;
+		e->from_node = from;
+		e->to_node = to;
+		np_event_end(e);
+	}
 }
 
 /* ---- who moves pages at the moment ---- */

@@ -162,6 +162,8 @@ static int configure(struct np_hooks *h, const struct np_hooks_opts *opts,
 	s->rodata->cfg.cgroup_level = opts->cgroup_level;
 	s->rodata->cfg.burst = NP_BURST;
 	s->rodata->cfg.fault_exact = use[NP_PROG_NEW_ANON] || use[NP_PROG_NEW_ANON_61];
+	s->rodata->cfg.affinity_exact =
+		use[NP_PROG_CPUS_ALLOWED] || use[NP_PROG_CPUS_ALLOWED_61];
 
 	h->counters.nodes = opts->nodes;
 	h->counters.cpus = opts->cpus;

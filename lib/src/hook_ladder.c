@@ -56,6 +56,7 @@ const struct np_program np_programs[NP_PROG_COUNT] = {
 	[NP_PROG_CGROUP_ATTACH] = { "np_cgroup_attach_task", "tp_btf/cgroup_attach_task" },
 	[NP_PROG_BALANCING] = { "np_numa_balancing", "fexit/sysctl_numa_balancing" },
 	[NP_PROG_CPUHP] = { "np_cpuhp_enter", "tp_btf/cpuhp_enter" },
+	[NP_PROG_CPU_DOWN] = { "np_cpu_down", "fentry/cpu_device_down" },
 };
 
 /* One way to a metric: all of `need`; `help` where it is accepted. The first is what it is
@@ -123,6 +124,7 @@ static const struct step {
 	{ NUMAPERF_METRIC_KSM, NUMAPERF_RUNG_FENTRY, { P(MERGED_61) }, { 0 } },
 	{ NUMAPERF_METRIC_KSM, NUMAPERF_RUNG_TP_BTF, { P(KSM_ONE), P(KSM_WITH) }, { 0 } },
 	{ NUMAPERF_METRIC_BALANCING, NUMAPERF_RUNG_FENTRY, { P(BALANCING) }, { 0 } },
+	{ NUMAPERF_METRIC_HOTPLUG, NUMAPERF_RUNG_FENTRY, { P(CPU_DOWN), P(CPUHP) }, { 0 } },
 	{ NUMAPERF_METRIC_HOTPLUG, NUMAPERF_RUNG_TP_BTF, { P(CPUHP) }, { 0 } },
 };
 

@@ -91,12 +91,24 @@ static inline void balancing(const char *text)
 
 /* ---- memory ---- */
 
+static char *mapped; /* the newest of map() */
+static size_t mapped_length;
+
+static inline void unmap(void)
+{
+	if (mapped)
+		munmap(mapped, mapped_length);
+	mapped = NULL;
+}
+
 static inline char *map(size_t length, size_t align)
 {
 	char *p = mmap(NULL, length + align, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	need(p != MAP_FAILED, "mmap");
+	mapped = p;
+	mapped_length = length + align;
 	p = (char *)(((uintptr_t)p + align - 1) / align * align);
 	need(!madvise(p, length, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
 	return p;

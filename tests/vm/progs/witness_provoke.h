@@ -220,6 +220,7 @@ static void file_fault(void)
 		did((char *)p, pages, getpid());
 		for (size_t k = 0; k < pages; k++)
 			(void)p[k * PAGE];
+		munmap((void *)p, pages * PAGE);
 	}
 }
 
@@ -348,7 +349,7 @@ static void cpuset_cpus(void)
 	write_cpus(AWAY, true);
 }
 
-/* A worker of the kernel's moves the pages, some time after the write. */
+/* A worker of the kernel moves the pages; the write waits for it. */
 static void cpuset_mems(void)
 {
 	char text[8];

@@ -344,8 +344,6 @@ static inline void say_report(struct numaperf_monitor *mon, uint64_t thread, uin
 		       numaperf_verdict_name(g.verdict), numaperf_guarantee_kind_name(g.kind),
 		       g.reason);
 	}
-	for (size_t i = 0; i < numaperf_report_recommendation_count(r); i++)
-		printf("advice=%s\n", numaperf_report_recommendation(r, i));
 	numaperf_report_destroy(r);
 }
 

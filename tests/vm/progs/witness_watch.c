@@ -98,6 +98,7 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 	say_report(mon, thread, range);
 	need(!numaperf_monitor_unwatch(mon, thread), "unwatch");
 	need(!range || !numaperf_monitor_unwatch(mon, range), "unwatch");
+	unmap();
 	if (what->undo)
 		what->undo();
 	printf("end=%s\n", what->name);
