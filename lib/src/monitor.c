@@ -196,7 +196,7 @@ static int open_hooks(struct numaperf_monitor *mon, struct np_hooks_opts *h)
 	if (h->rung_max == NUMAPERF_RUNG_POLLING) {
 		for (int i = 0; i < NUMAPERF_METRIC_COUNT; i++)
 			np_hook_fallback(&mon->hook[i], i, 0, "limited to polling (rung_max)",
-					 NULL);
+					 "raise rung_max");
 	} else {
 		np_hooks_probe(h->rung_max, mon->hook);
 		if (worth_loading(mon->hook))

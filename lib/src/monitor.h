@@ -28,11 +28,12 @@
 
 #include <pthread.h>
 
-#define NP_NO_WATCH	 UINT32_MAX
-#define NP_OWN_ID	 (1ull << 63) /* ids of watches that are in no registry */
-#define NP_LOOK_PAGES	 65536u	      /* looked at in an interval */
-#define NP_LOOK_WINDOW	 8192u	      /* looked at with the lock held */
-#define NP_LOOK_INTERVAL 4u	      /* every so many intervals guarantees are looked at */
+#define NP_NO_WATCH UINT32_MAX
+/* Ids of watches that are in no registry. JSON's readers may know doubles only. */
+#define NP_OWN_ID	 (1ull << 52)
+#define NP_LOOK_PAGES	 65536u /* looked at in an interval */
+#define NP_LOOK_WINDOW	 8192u	/* looked at with the lock held */
+#define NP_LOOK_INTERVAL 4u	/* every so many intervals guarantees are looked at */
 
 /* Going over the pages of a range, window by window. */
 struct np_sweep {

@@ -206,6 +206,11 @@ static void look_at_pages(struct numaperf_monitor *mon, struct np_guard *g, size
 	if (s->at < length)
 		return;
 	memcpy(s->resident, s->on_node, mon->nodes * sizeof(*s->resident));
+	numaperf_nodemask_zero(&g->seen.found);
+	for (unsigned int i = 0; i < mon->nodes; i++)
+		if (s->on_node[i])
+			numaperf_nodemask_set(&g->seen.found,
+					      numaperf_topology_node_id(mon->topo, i));
 	g->seen.pages_absent = s->absent;
 	if (!s->stray)
 		g->look = s->unknown ? s->error : 0;

@@ -34,9 +34,9 @@ struct np_judged {
 struct np_finding {
 	const char *id;
 	char cause[320];
-	char command[320];
-	char advice[256];
-	char line[960]; /* the three as one */
+	char command[640];
+	char advice[320];
+	char line[1312]; /* the three as one */
 };
 
 struct numaperf_report {

@@ -7,10 +7,15 @@
 #include "report.h"
 #include "util.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+enum {
+	NP_LIST_MAX = 128 /* of CPUs or nodes in a command */
+};
 
 static struct np_finding *begin(struct numaperf_report *r, const char *id)
 {
@@ -64,10 +69,10 @@ static const char *culprit(const struct np_seen *g, char *buf, size_t size)
 	return buf;
 }
 
-/* Does not hold now. */
+/* Does not hold now; of what is not watched any more that is not known. */
 static bool off(const struct np_seen *g)
 {
-	return g->last_look == -EXDEV && !g->ended;
+	return g->last_look == -EXDEV && !g->ended && !g->until_ns;
 }
 
 /* ---- settings ---- */
@@ -95,8 +100,14 @@ static void ksm(struct numaperf_report *r)
 	    !(f = begin(r, "ksm-across-nodes")))
 		return;
 	CAUSE(f, "KSM merged %" PRIu64 " pages with equal ones on other nodes", merged);
-	COMMAND(f, "echo 2 >/sys/kernel/mm/ksm/run && echo 0 "
-		   ">/sys/kernel/mm/ksm/merge_across_nodes");
+	/*
+	 * 2 takes everything apart, without which the other is EBUSY. It stays off, since pages
+	 * that ksmd holds just then cannot be moved back.
+	 */
+	COMMAND(f, "(cd /sys/kernel/mm/ksm && echo 2 >run && echo 0 >merge_across_nodes)");
+	ADVICE(f,
+	       "when all pages are back, `echo 1 >/sys/kernel/mm/ksm/run` merges again, within "
+	       "nodes");
 	end(r, f);
 }
 
@@ -115,32 +126,54 @@ static void offline(struct numaperf_report *r)
 
 /* ---- threads ---- */
 
+/*
+ * Gives a task's cgroup what was promised, and leaves it what others have: a cpuset is widened,
+ * never replaced. From above, since it cannot have what those over it have not; one without a
+ * list of its own has theirs.
+ */
+static void widen(struct np_finding *f, const char *file, const char *list, int task,
+		  const char *then)
+{
+	COMMAND(f,
+		"(IFS=/; cd /sys/fs/cgroup; for d in $(sed -n 's,^0::/,,p' /proc/%d/cgroup); "
+		"do "
+		"cd \"$d\"; c=$(cat %s); [ -z \"$c\" ] || echo \"$c,%s\" >%s; done); %s",
+		task, file, list, file, then);
+}
+
 static void cpus(struct numaperf_report *r, const struct np_seen *g)
 {
-	char who[64], list[128];
+	char who[64], list[NP_LIST_MAX], pin[NP_LIST_MAX + 32];
+	bool cpuset = g->moves_by_cause[NUMAPERF_MOVE_CPUSET];
 	struct np_finding *f;
 
 	if (!off(g))
 		return;
-	numaperf_cpuset_format(&g->cpus, list, sizeof(list));
-	if (g->moves_by_cause[NUMAPERF_MOVE_CPUSET] && (f = begin(r, "cpuset-changed"))) {
-		CAUSE(f, "%s: the cpuset of thread %d was changed%s", g->label, g->tid,
-		      culprit(g, who, sizeof(who)));
-		/* the cpuset first: it bounds what an affinity may be */
-		COMMAND(f,
-			"echo %s >/sys/fs/cgroup$(sed -n 's/^0:://p' "
-			"/proc/%d/cgroup)/cpuset.cpus; "
-			"taskset -cp %s %d",
-			list, g->tid, list, g->tid);
-		end(r, f);
-		return;
-	}
-	f = begin(r, "affinity-changed");
+	f = begin(r, cpuset ? "cpuset-changed" : "affinity-changed");
 	if (!f)
 		return;
-	CAUSE(f, "%s: the affinity of thread %d is not CPUs %s any more%s", g->label, g->tid,
-	      list, culprit(g, who, sizeof(who)));
-	COMMAND(f, "taskset -cp %s %d", list, g->tid);
+	if (numaperf_cpuset_format(&g->cpus, list, sizeof(list)) >= sizeof(list))
+		snprintf(list, sizeof(list), "of its own"); /* too many pieces for a line */
+	if (cpuset)
+		CAUSE(f, "%s: the cpuset of thread %d was changed%s", g->label, g->tid,
+		      culprit(g, who, sizeof(who)));
+	else
+		CAUSE(f, "%s: the affinity of thread %d is not CPUs %s any more%s", g->label,
+		      g->tid, list, culprit(g, who, sizeof(who)));
+	if (!isdigit((unsigned char)list[0])) {
+		ADVICE(f, "give it its CPUs back with taskset(1)");
+	} else {
+		snprintf(pin, sizeof(pin), "taskset -cp %s %d", list, g->tid);
+		/* nobody saw what it was: the affinity may be what a cpuset has left of it */
+		if (cpuset || (g->moves_by_cause[NUMAPERF_MOVE_UNKNOWN] &&
+			       !g->moves_by_cause[NUMAPERF_MOVE_AFFINITY]))
+			widen(f, "cpuset.cpus", list, g->tid, pin);
+		else
+			COMMAND(f, "%s", pin);
+	}
+	if (cpuset)
+		ADVICE(f, "before Linux 6.2 this resets the affinity of whatever else runs in "
+			  "that cgroup: look again");
 	end(r, f);
 }
 
@@ -156,11 +189,60 @@ static enum numaperf_page_cause main_cause(const struct np_seen *g)
 	return best;
 }
 
+/* Where its pages are that should not be there: by the last look, else where the first went. */
+static void astray(const struct np_seen *g, struct numaperf_nodemask *nodes)
+{
+	numaperf_nodemask_andnot(nodes, &g->found, &g->nodes);
+	if (numaperf_nodemask_empty(nodes) && g->to_node >= 0)
+		numaperf_nodemask_set(nodes, g->to_node);
+}
+
+/*
+ * migratepages(8) takes all that the process has on a node: what else was promised to be there
+ * would go along.
+ */
+static const struct np_seen *belongs_there(const struct numaperf_report *r,
+					   const struct np_seen *g,
+					   const struct numaperf_nodemask *nodes)
+{
+	int home = numaperf_nodemask_first(&g->nodes);
+
+	for (size_t i = 0; i < r->s.guarantee_count; i++) {
+		const struct np_seen *o = &r->s.guarantee[i];
+
+		if (o->kind == NUMAPERF_GUARANTEE_PAGES && !o->ended && !o->until_ns &&
+		    o->pid == g->pid && numaperf_nodemask_intersects(&o->nodes, nodes) &&
+		    !numaperf_nodemask_test(&o->nodes, home))
+			return o;
+	}
+	return NULL;
+}
+
+/* What else is to be done, lest the next page goes the same way. */
+static const char *lasting(enum numaperf_page_cause cause)
+{
+	switch (cause) {
+	case NUMAPERF_PAGE_COLLAPSE:
+		return "or create the region with NUMAPERF_THP_OFF";
+	case NUMAPERF_PAGE_CPUSET:
+		return "the kernel has rewritten the memory's policy for good: set it anew "
+		       "(mbind), or create the region anew";
+	case NUMAPERF_PAGE_MBIND:
+	case NUMAPERF_PAGE_FAULT:
+		return "and bind the memory there (mbind, numactl --membind), or what comes up "
+		       "next goes the same way";
+	default:
+		return "";
+	}
+}
+
 static void pages(struct numaperf_report *r, const struct np_seen *g)
 {
 	int home = numaperf_nodemask_first(&g->nodes), pid = g->pid ? g->pid : r->s.pid;
+	char who[64], nodes[NP_LIST_MAX], from[NP_LIST_MAX], back[2 * NP_LIST_MAX];
 	enum numaperf_page_cause cause = main_cause(g);
-	char who[64], nodes[64];
+	const struct np_seen *other;
+	struct numaperf_nodemask there;
 	struct np_finding *f;
 
 	if (!off(g))
@@ -175,37 +257,34 @@ static void pages(struct numaperf_report *r, const struct np_seen *g)
 		f = begin(r, "pages-moved");
 	if (!f)
 		return;
+	astray(g, &there);
 	numaperf_nodemask_format(&g->nodes, nodes, sizeof(nodes));
+	numaperf_nodemask_format(&there, from, sizeof(from));
 	CAUSE(f, "%s: pages are not on nodes %s: %s%s", g->label, nodes,
 	      numaperf_page_cause_name(cause), culprit(g, who, sizeof(who)));
-	switch (cause) {
-	case NUMAPERF_PAGE_COLLAPSE:
-		COMMAND(f,
-			"echo never >/sys/kernel/mm/transparent_hugepage/enabled; migratepages "
-			"%d %d "
-			"%d",
-			pid, g->to_node, home);
-		ADVICE(f, "or create the region with NUMAPERF_THP_OFF");
-		break;
-	case NUMAPERF_PAGE_CPUSET:
-		COMMAND(f,
-			"echo %s >/sys/fs/cgroup$(sed -n 's/^0:://p' "
-			"/proc/%d/cgroup)/cpuset.mems; "
-			"migratepages %d %d %d",
-			nodes, pid, pid, g->to_node, home);
-		break;
-	case NUMAPERF_PAGE_DEMOTION:
-		COMMAND(f,
-			"echo 0 >/sys/kernel/mm/numa/demotion_enabled; migratepages %d %d %d",
-			pid, g->to_node, home);
-		break;
-	default:
-		if (g->to_node >= 0 && pid > 0)
-			COMMAND(f, "migratepages %d %d %d", pid, g->to_node, home);
-		else
-			ADVICE(f, "move them back with migratepages(8)");
-		break;
+	ADVICE(f, "%s", lasting(cause));
+	other = belongs_there(r, g, &there);
+	if (other)
+		ADVICE(f,
+		       "the program itself must move them back (mbind with MPOL_MF_MOVE) or "
+		       "create the region anew: migratepages would take along what belongs on "
+		       "nodes %s (%s)",
+		       from, other->label);
+	else if (!from[0] || pid <= 0)
+		ADVICE(f, "move them back with migratepages(8)");
+	if (other || !from[0] || pid <= 0) {
+		end(r, f);
+		return;
 	}
+	snprintf(back, sizeof(back), "migratepages %d %s %d", pid, from, home);
+	if (cause == NUMAPERF_PAGE_COLLAPSE)
+		COMMAND(f, "echo never >/sys/kernel/mm/transparent_hugepage/enabled; %s", back);
+	else if (cause == NUMAPERF_PAGE_CPUSET)
+		widen(f, "cpuset.mems", nodes, pid, back);
+	else if (cause == NUMAPERF_PAGE_DEMOTION)
+		COMMAND(f, "echo 0 >/sys/kernel/mm/numa/demotion_enabled; %s", back);
+	else
+		COMMAND(f, "%s", back);
 	end(r, f);
 }
 
@@ -248,6 +327,15 @@ static void witness(struct numaperf_report *r)
 	if (r->s.sampler && h->reason[0] && (f = begin(r, "no-witness"))) {
 		CAUSE(f, "no program watches in the kernel (%s)", h->reason);
 		ADVICE(f, "%s", h->remedy);
+		end(r, f);
+	}
+	if (r->s.totals.events_lost && (f = begin(r, "events-lost"))) {
+		CAUSE(f,
+		      "%" PRIu64
+		      " violations came faster than their evidence could be taken in",
+		      r->s.totals.events_lost);
+		ADVICE(f, "put an end to what violates, then watch anew: what else was to hold "
+			  "is not known of this time");
 		end(r, f);
 	}
 	if (r->s.totals.threads_lost && (f = begin(r, "threads-lost"))) {

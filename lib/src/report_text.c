@@ -28,19 +28,19 @@ static void put(struct page *p, const char *fmt, ...)
 		p->length += (size_t)n;
 }
 
-/* Words up to column 80, further lines indented. */
-static void put_wrapped(struct page *p, int indent, const char *text)
+/* Words up to column 80, further lines indented; `broken` ends a line that goes on. */
+static void put_words(struct page *p, int column, int indent, const char *text,
+		      const char *broken)
 {
-	int column = indent;
+	int margin = 80 - (int)strlen(broken), first = column;
 
-	put(p, "%*s", indent, "");
 	while (*text) {
 		int word = (int)strcspn(text, " ");
 
-		if (column > indent && column + 1 + word > 80) {
-			put(p, "\n%*s", indent, "");
-			column = indent;
-		} else if (column > indent) {
+		if (column > first && column + 1 + word > margin) {
+			put(p, "%s\n%*s", broken, indent, "");
+			column = first = indent;
+		} else if (column > first) {
 			put(p, " ");
 			column++;
 		}
@@ -50,6 +50,12 @@ static void put_wrapped(struct page *p, int indent, const char *text)
 		text += strspn(text, " ");
 	}
 	put(p, "\n");
+}
+
+static void put_wrapped(struct page *p, int indent, const char *text)
+{
+	put(p, "%*s", indent, "");
+	put_words(p, indent, indent, text, "");
 }
 
 static const char *percent(int err, double ratio, char *buf, size_t size)
@@ -211,13 +217,25 @@ static void flows(struct page *p, const struct numaperf_report *r)
 	}
 }
 
+/* The command can be copied from a terminal as it stands: what a shell takes for one line. */
+static void put_finding(struct page *p, const struct np_finding *f)
+{
+	put_wrapped(p, 2, f->cause);
+	if (f->command[0]) {
+		put(p, "    run: ");
+		put_words(p, 9, 9, f->command, " \\");
+	}
+	if (f->advice[0])
+		put_wrapped(p, 4, f->advice);
+}
+
 static void findings(struct page *p, const struct numaperf_report *r)
 {
 	if (!r->findings)
 		return;
 	put(p, "\nWhat to do\n");
 	for (size_t i = 0; i < r->findings; i++)
-		put_wrapped(p, 2, r->finding[i].line);
+		put_finding(p, &r->finding[i]);
 }
 
 /* A hook's "HOOK: why it is refused" without the hook: the same for many. */

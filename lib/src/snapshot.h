@@ -42,8 +42,9 @@ struct np_seen {
 	 * another -errno: it could not be asked. -EAGAIN: not asked yet.
 	 */
 	int last_look;
-	uint64_t looks;	       /* how often */
-	uint64_t pages_absent; /* PAGES: not present at the last look */
+	uint64_t looks;			/* how often */
+	uint64_t pages_absent;		/* PAGES: not present at the last look */
+	struct numaperf_nodemask found; /* PAGES: nodes that have some */
 };
 
 struct np_node_seen {

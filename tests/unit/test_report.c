@@ -686,6 +686,19 @@ static void what_has_been_put_right_is_no_finding(void **state)
 	assert_int_equal(numaperf_report_recommendation_count(report), 0);
 }
 
+static void what_is_not_watched_any_more_is_no_finding(void **state)
+{
+	struct np_seen *g = promise(NUMAPERF_GUARANTEE_CPUS, "w");
+
+	(void)state;
+	g->violations = 1;
+	g->last_look = -EXDEV;
+	g->until_ns = 1;
+	make();
+	assert_int_equal(numaperf_report_verdict(report), NUMAPERF_VERDICT_VIOLATED);
+	assert_int_equal(numaperf_report_recommendation_count(report), 0);
+}
+
 static void widen_the_cpuset_again(void **state)
 {
 	struct np_seen *g = promise(NUMAPERF_GUARANTEE_CPUS, "w");
@@ -694,8 +707,37 @@ static void widen_the_cpuset_again(void **state)
 	g->last_look = -EXDEV;
 	g->moves_by_cause[NUMAPERF_MOVE_CPUSET] = 1;
 	make();
-	says(finding("cpuset-changed").command, "echo 3 >/sys/fs/cgroup$(");
-	says(finding("cpuset-changed").command, "/proc/77/cgroup)/cpuset.cpus");
+	says(finding("cpuset-changed").command, "/proc/77/cgroup)");
+	/* what others have in that cpuset stays */
+	says(finding("cpuset-changed").command, "echo \"$c,3\" >cpuset.cpus");
+	says(finding("cpuset-changed").command, "; taskset -cp 3 77");
+}
+
+/* A sampler sees an affinity that is not what it was: it may be what a cpuset left of it. */
+static void an_unknown_cause_may_be_a_cpuset(void **state)
+{
+	struct np_seen *g = promise(NUMAPERF_GUARANTEE_CPUS, "w");
+
+	(void)state;
+	g->last_look = -EXDEV;
+	g->moves_by_cause[NUMAPERF_MOVE_UNKNOWN] = 1;
+	make();
+	says(finding("affinity-changed").command, ">cpuset.cpus");
+	says(finding("affinity-changed").command, "; taskset -cp 3 77");
+}
+
+/* Half a list of CPUs would be another promise. */
+static void a_list_that_is_too_long_is_no_command(void **state)
+{
+	struct np_seen *g = promise(NUMAPERF_GUARANTEE_CPUS, "w");
+
+	(void)state;
+	for (int cpu = 1; cpu < 600; cpu += 2)
+		numaperf_cpuset_set(&g->cpus, cpu);
+	g->last_look = -EXDEV;
+	make();
+	assert_string_equal(finding("affinity-changed").command, "");
+	says(finding("affinity-changed").advice, "taskset");
 }
 
 static struct np_seen *strayed(enum numaperf_page_cause cause)
@@ -717,6 +759,47 @@ static void move_them_back(void **state)
 	make();
 	assert_string_equal(finding("pages-moved").command, "migratepages 55 2 0");
 	says(finding("pages-moved").cause, "not on nodes 0: migrate_pages");
+}
+
+/* The last look knows more than the first violation. */
+static void move_them_back_from_where_they_are(void **state)
+{
+	struct np_seen *g = strayed(NUMAPERF_PAGE_UNKNOWN);
+
+	(void)state;
+	g->to_node = -1;
+	numaperf_nodemask_set(&g->found, 1);
+	numaperf_nodemask_set(&g->found, 3);
+	make();
+	assert_string_equal(finding("pages-moved").command, "migratepages 55 1,3 0");
+}
+
+static void what_belongs_there_is_not_moved_along(void **state)
+{
+	struct np_seen *other = promise(NUMAPERF_GUARANTEE_PAGES, "region 8K (2)");
+
+	(void)state;
+	other->pid = 55;
+	other->nodes = numaperf_nodemask_single(2);
+	strayed(NUMAPERF_PAGE_MIGRATE_PAGES);
+	make();
+	assert_string_equal(finding("pages-moved").command, "");
+	says(finding("pages-moved").advice, "belongs on nodes 2 (region 8K (2))");
+
+	/* another process's does not matter, nor one that is gone, nor one that may be here */
+	for (int i = 0; i < 3; i++) {
+		tear_down(NULL);
+		set_up(NULL);
+		other = promise(NUMAPERF_GUARANTEE_PAGES, "region 8K (2)");
+		other->pid = i == 0 ? 56 : 55;
+		other->ended = i == 1;
+		other->nodes = numaperf_nodemask_single(2);
+		if (i == 2)
+			numaperf_nodemask_set(&other->nodes, 0);
+		strayed(NUMAPERF_PAGE_MIGRATE_PAGES);
+		make();
+		assert_string_equal(finding("pages-moved").command, "migratepages 55 2 0");
+	}
 }
 
 static void pages_of_each_cause(void **state)
@@ -750,7 +833,8 @@ static void ksm_is_told_to_keep_to_nodes(void **state)
 	snap.ksm_run = snap.ksm_across = 1;
 	make();
 	says(finding("ksm-across-nodes").cause, "merged 4 pages");
-	says(finding("ksm-across-nodes").command, "ksm/merge_across_nodes");
+	says(finding("ksm-across-nodes").command,
+	     "ksm && echo 2 >run && echo 0 >merge_across_nodes");
 }
 
 static void a_cpu_comes_back(void **state)
@@ -784,6 +868,17 @@ static void a_sampler_says_what_it_lacks(void **state)
 	strcpy(snap.hook[NUMAPERF_METRIC_RUN_TIME].remedy, "setcap something");
 	make();
 	assert_string_equal(finding("no-witness").advice, "setcap something");
+}
+
+static void what_was_lost_is_a_finding(void **state)
+{
+	(void)state;
+	snap.totals.events_lost = 7;
+	snap.totals.threads_lost = 8;
+	make();
+	says(finding("events-lost").cause, "7 violations");
+	says(finding("threads-lost").cause, "8 threads");
+	assert_string_equal(finding("threads-lost").advice, "raise threads_max");
 }
 
 static void one_cause_is_one_finding(void **state)
@@ -841,6 +936,34 @@ static void a_text_for_people(void **state)
 	says(text, "0 -> 2");
 	says(text, "6789 pages: mbind");
 	says(text, "What to do");
+	free(text);
+}
+
+/* What a terminal shows of it is one line for a shell. */
+static void a_command_can_be_copied(void **state)
+{
+	struct np_seen *g = promise(NUMAPERF_GUARANTEE_CPUS, "w");
+	char *text, *line;
+
+	(void)state;
+	snap.balancing = 1;
+	g->last_look = -EXDEV;
+	g->moves_by_cause[NUMAPERF_MOVE_CPUSET] = 1;
+	make();
+	text = text_of(NUMAPERF_FORMAT_TEXT);
+	says(text, "\n    run: sysctl -w kernel.numa_balancing=0\n");
+	line = strstr(text, "    run: (IFS=/; cd /sys/fs/cgroup;");
+	assert_non_null(line);
+	line += strlen("    run: ");
+	for (const char *c = finding("cpuset-changed").command; *c; c++) {
+		if (*c == ' ' && !strncmp(line, " \\\n", 3)) {
+			line += 3 + strspn(line + 3, " ");
+			continue;
+		}
+		assert_int_equal(*line, *c);
+		line++;
+	}
+	assert_int_equal(*line, '\n');
 	free(text);
 }
 
@@ -1130,17 +1253,24 @@ int main(void)
 		TEST(switch_balancing_off),
 		TEST(pin_it_again),
 		TEST(what_has_been_put_right_is_no_finding),
+		TEST(what_is_not_watched_any_more_is_no_finding),
 		TEST(widen_the_cpuset_again),
+		TEST(an_unknown_cause_may_be_a_cpuset),
+		TEST(a_list_that_is_too_long_is_no_command),
 		TEST(move_them_back),
 		TEST(pages_of_each_cause),
+		TEST(move_them_back_from_where_they_are),
+		TEST(what_belongs_there_is_not_moved_along),
 		TEST(ksm_is_told_to_keep_to_nodes),
 		TEST(a_cpu_comes_back),
 		TEST(bad_ratios_are_findings),
 		TEST(a_sampler_says_what_it_lacks),
+		TEST(what_was_lost_is_a_finding),
 		TEST(one_cause_is_one_finding),
 		TEST(findings_have_an_end),
 		TEST(a_text_for_people),
 		TEST(lines_fit_a_terminal),
+		TEST(a_command_can_be_copied),
 		TEST(a_buffer_that_is_too_small),
 		TEST(json_for_programs),
 		TEST(names_from_elsewhere_are_cleaned),
