@@ -228,8 +228,12 @@ static __always_inline bool np_pin_is(__u32 watch, const struct cpumask *mask)
 
 static __always_inline bool np_range_has(const struct np_range *range, __u32 node)
 {
-	return node < NP_NODE_WORDS * 64 &&
-	       range->nodes[(node / 64) & (NP_NODE_WORDS - 1)] >> (node & 63) & 1;
+	__u32 word = node / 64;
+
+	if (word >= NP_NODE_WORDS)
+		return false;
+	barrier_var(word); /* or clang drops the mask, which the verifier cannot do without */
+	return range->nodes[word & (NP_NODE_WORDS - 1)] >> (node & 63) & 1;
 }
 
 /* Ranges of a process, from the first one on that ends behind an address. */

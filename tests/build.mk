@@ -7,6 +7,9 @@ test_libs     := -lcmocka $(tool_libs) $(lib_libs) -lm
 # tests/<folder>/*.c becomes $(O)/tests/<folder>/*; in unit/ the files without test_ help the others.
 unit_helpers  := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 test_sources  := $(wildcard tests/unit/test_*.c tests/fault/*.c tests/vm/progs/*.c)
+# what needs clang and libbpf
+bpf_tests     := $(if $(filter 0,$(BPF)),,$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c)))
+test_sources  += $(bpf_tests)
 bench_sources := $(wildcard tests/bench/*.c)
 unit_tests    := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 test_programs := $(patsubst %.c,$(O)/%,$(subst vm/progs/,vm/,$(test_sources)))
@@ -26,6 +29,19 @@ $(O)/tests/%: $(O)/obj/tests/%.o $(test_deps)
 	$(link_test)
 
 $(O)/obj/tests/%.o: | $(O)/deps.test
+
+# The programs' bodies behind raw tracepoints: one object, which includes their sources.
+twins := $(O)/obj/tests/bpf/twins
+$(twins).bpf.o: tests/bpf/twins.bpf.c tests/bpf/twins.h $(wildcard bpf/*.[ch] vmlinux/*.h) $(O)/bpf.flags \
+		| $(O)/deps.bpf
+	$(call msg,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(bpf_flags) -c -o $@ $<
+$(twins).skel.h: $(twins).bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name np_twins >$@
+$(O)/obj/tests/bpf/test_bodies.o: $(twins).skel.h
+$(O)/obj/tests/bpf/test_bodies.o: private c_flags += -isystem $(O)/obj/tests/bpf
 
 # peers
 $(O)/tests/bench/topology: private test_libs += -lhwloc

@@ -33,30 +33,7 @@ for source in tests/unit/test_*.c; do
 	name=$(basename "$source" .c)
 	st=0
 	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 240 $wrap "$out/tests/unit/$name" >"$tmp" 2>&1 </dev/null || st=$?
-	# renumbered, with the program's name in front; a program that broke off has one failure more
-	awk -v n="$n" -v name="$name" -v st="$st" '
-		/^1\.\.[0-9]+/ { split($1, p, "[.][.]"); plan += p[2]; next }
-		/^(not )?ok / {
-			text = $0
-			sub(/^(not )?ok [0-9]* *-? */, "", text)
-			# cmocka 1.1 says "not ok N - # SKIP NAME"; why was said by the test before
-			good = $1 == "ok" || text ~ /^# SKIP /
-			if (text ~ /^# SKIP /)
-				text = substr(text, 8) " # SKIP" why
-			bad += !good
-			why = ""
-			print (good ? "ok " : "not ok ") ++n " - " name ": " text
-			seen++
-			next
-		}
-		/SKIP [a-z_]*:/ { why = $0; sub(/.*SKIP [a-z_]*:/, "", why) }
-		/[^ ]/ && !/^# ok/ && !/^TAP version/ { print "# " $0 }
-		END {
-			if (seen != plan || !seen || (st && !bad))
-				print "not ok " ++n " - " name ": runs to its end\n# status " st \
-					(st == 124 ? " (time is up)" : "") ", " seen + 0 " of " plan + 0 " tests"
-			print "@ " n
-		}' "$tmp" >"$tmp.out"
+	awk -v n="$n" -v name="$name" -v st="$st" -f tests/tools/cmocka.awk "$tmp" >"$tmp.out"
 	n=$(sed -n 's/^@ //p' "$tmp.out")
 	grep -v '^@ ' "$tmp.out"
 	! grep -q '^not ok' "$tmp.out" || bad=1
