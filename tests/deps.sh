@@ -41,6 +41,7 @@ group() {
 		mandoc
 		numactl
 		python3
+		zstd
 		jq
 		EOF
 	bench) printf 'hwloc-nox hwloc\nlibhwloc-dev hwloc-devel\n' ;;
