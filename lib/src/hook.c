@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h> /* the skeleton's */
@@ -316,6 +317,20 @@ static int map_all(struct np_hooks *h)
 }
 
 /*
+ * A type that this kernel does not have is looked for in the BTF of its modules, too, which
+ * takes CAP_SYS_ADMIN: without it libbpf gives up (EPERM) on a program that asks whether the
+ * type exists, on 6.1 the one for page moves. Named explicitly, the kernel's own BTF is all
+ * there is (libbpf 1.1, bpf_core_find_cands()).
+ */
+static struct numaperf_bpf *open_skeleton(void)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = "/sys/kernel/btf/vmlinux");
+
+	return np_capable(CAP_SYS_ADMIN) ? numaperf_bpf__open()
+					 : numaperf_bpf__open_opts(&opts);
+}
+
+/*
  * One attempt with the programs that are not known to be refused. -EAGAIN: one more was found
  * out to be, so the next attempt does without it.
  */
@@ -330,7 +345,7 @@ static int load_once(struct np_hooks *h, const struct np_hooks_opts *opts,
 		any |= use[i];
 	if (!any)
 		return -EOPNOTSUPP;
-	h->skel = numaperf_bpf__open();
+	h->skel = open_skeleton();
 	if (!h->skel)
 		return -errno;
 	err = configure(h, opts, now, use);
