@@ -145,6 +145,7 @@ struct np_watch {
 struct np_totals {
 	__u64 events_lost;    /* did not fit into the ring */
 	__u64 events_limited; /* the rate limit held them back */
+	__u64 notices_lost;   /* did not fit into the ring, and nothing else knows of them */
 	__u64 threads_lost;   /* no free slot */
 	__u64 threads_seen;
 	__u64 ranges_version; /* which of the two range tables is in force: bit 0 */
@@ -202,10 +203,12 @@ struct np_range {
 /* ---- events: ring buffer ---- */
 
 enum {
-	NP_EVENT_CPU = 1,   /* a pinned thread was put on a CPU outside its set */
-	NP_EVENT_AFFINITY,  /* its affinity was changed to something else */
-	NP_EVENT_PAGE,	    /* pages of a range came to a node outside its set */
-	NP_EVENT_SUSPECT,   /* pages at this address of some process were moved */
+	NP_EVENT_CPU = 1,  /* a pinned thread was put on a CPU outside its set */
+	NP_EVENT_AFFINITY, /* its affinity was changed to something else */
+	NP_EVENT_PAGE,	   /* pages of a range came to a node outside its set */
+	NP_EVENT_SUSPECT,  /* pages at this address of some process were moved */
+	/* Notices: from here on no counter knows of what an event says, so no rate limit
+	 * holds it back. */
 	NP_EVENT_COLLAPSE,  /* a process got a huge page somewhere: look at its ranges */
 	NP_EVENT_BALANCING, /* the sysctl was written: `pages` is the value */
 	NP_EVENT_HOTPLUG,   /* CPU to_cpu goes offline */

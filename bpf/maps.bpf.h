@@ -15,11 +15,21 @@
 # define NP_EXTERN extern
 #endif
 
+/* Pages of one guarantee that came one after the other: told as one event. */
+struct np_run {
+	__u64 id, pages; /* pages 0: there is none */
+	__u64 since;
+	__u64 address, end;
+	__u32 kind, tgid;
+	__s32 from, to;
+};
+
 struct np_bracket {
 	__u32 cause; /* NP_PAGE_*: why the thread of this id is migrating pages; 0: it is not */
 	__u32 asked; /* what it was asked to do: noted before the migration begins */
 	__u32 collapse;
 	__u32 reserved;
+	struct np_run run; /* what it moved last and has not been told yet */
 };
 
 struct np_rate {

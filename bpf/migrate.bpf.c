@@ -24,32 +24,35 @@ static __always_inline void set_busy(__u64 bit, bool on)
 		t->migrating &= ~bit;
 }
 
-static __always_inline void bracket_set(const struct np_bracket *value)
+/* That of this thread, a new one if it has none; NULL: there is no room. */
+static __always_inline struct np_bracket *bracket_begin(void)
+{
+	__u32 me = (__u32)bpf_get_current_pid_tgid();
+	struct np_bracket *bracket = np_bracket_now();
+	struct np_bracket none = {};
+
+	if (bracket)
+		return bracket;
+	bpf_map_update_elem(&brackets, &me, &none, BPF_NOEXIST);
+	return np_bracket_now();
+}
+
+static __always_inline void bracket_end(const struct np_bracket *bracket)
 {
 	__u32 me = (__u32)bpf_get_current_pid_tgid();
 
-	if (value->cause || value->asked || value->collapse)
-		bpf_map_update_elem(&brackets, &me, value, BPF_ANY);
-	else
+	if (!bracket->cause && !bracket->asked && !bracket->collapse)
 		bpf_map_delete_elem(&brackets, &me);
-}
-
-static __always_inline struct np_bracket bracket_get(void)
-{
-	struct np_bracket *now = np_bracket_now();
-	struct np_bracket none = {};
-
-	return now ? *now : none;
 }
 
 SEC("tp_btf/mm_migrate_pages_start")
 int BPF_PROG(np_migrate_start, int mode, int reason)
 {
-	struct np_bracket bracket = bracket_get();
 	struct task_struct *me = bpf_get_current_task_btf();
+	struct np_bracket *bracket = bracket_begin();
 
-	bracket.cause = np_page_cause(reason, bracket.asked, me->flags & PF_KTHREAD);
-	bracket_set(&bracket);
+	if (bracket)
+		bracket->cause = np_page_cause(reason, bracket->asked, me->flags & PF_KTHREAD);
 	set_busy(NP_BUSY_MIGRATING, true);
 	return 0;
 }
@@ -57,13 +60,16 @@ int BPF_PROG(np_migrate_start, int mode, int reason)
 SEC("tp_btf/mm_migrate_pages")
 int BPF_PROG(np_migrate_end, unsigned long succeeded)
 {
-	struct np_bracket bracket = bracket_get();
+	struct np_bracket *bracket = np_bracket_now();
 	struct np_totals *sum = np_at(totals, 0);
 
 	if (sum)
 		np_add(sum->machine_migrated, succeeded);
-	bracket.cause = 0;
-	bracket_set(&bracket);
+	if (bracket) {
+		np_run_end(bracket);
+		bracket->cause = 0;
+		bracket_end(bracket);
+	}
 	set_busy(NP_BUSY_MIGRATING, false);
 	return 0;
 }
@@ -72,21 +78,24 @@ int BPF_PROG(np_migrate_end, unsigned long succeeded)
 SEC("?fentry/do_migrate_pages")
 int BPF_PROG(np_do_migrate_pages)
 {
-	struct np_bracket bracket = bracket_get();
 	struct task_struct *me = bpf_get_current_task_btf();
+	struct np_bracket *bracket = bracket_begin();
 
-	bracket.asked = me->flags & PF_KTHREAD ? NP_PAGE_CPUSET : NP_PAGE_MIGRATE_PAGES;
-	bracket_set(&bracket);
+	if (bracket)
+		bracket->asked =
+			me->flags & PF_KTHREAD ? NP_PAGE_CPUSET : NP_PAGE_MIGRATE_PAGES;
 	return 0;
 }
 
 SEC("?fexit/do_migrate_pages")
 int BPF_PROG(np_did_migrate_pages)
 {
-	struct np_bracket bracket = bracket_get();
+	struct np_bracket *bracket = np_bracket_now();
 
-	bracket.asked = 0;
-	bracket_set(&bracket);
+	if (bracket) {
+		bracket->asked = 0;
+		bracket_end(bracket);
+	}
 	return 0;
 }
 
@@ -140,32 +149,33 @@ int BPF_PROG(np_page_arrives, struct folio *folio, struct vm_area_struct *vma,
 
 /* ---- without it: an address that something of was moved to somewhere ---- */
 
-static __always_inline void suspect_of(__u32 tgid, __u64 address, __u64 pages, __u32 cause)
+/* Global, so that it is verified once and not once a process and a way to it: the verifier of
+ * 6.18 gives up at 8192 jumps in sequence (BPF_COMPLEXITY_LIMIT_JMP_SEQ,
+ * kernel/bpf/verifier.c).
+ */
+__noinline int np_suspect_of(__u32 tgid, __u64 address, __u64 pages, __u32 cause)
 {
 	struct np_walk walk = np_ranges_of(tgid, address, pages);
 
 	for (int i = 0; i < NP_RANGES_A_PAGE; i++) {
 		struct np_range *range = np_next_range(&walk, tgid);
+		struct np_run run = { .kind = NP_EVENT_SUSPECT, .from = -1, .to = -1 };
 		struct np_watch *watch;
-		__u64 start, end;
-		struct np_event *e;
+		__u64 end;
 
 		if (!range)
 			break;
 		watch = np_at(watches, range->watch);
 		if (!watch || !watch->id)
 			continue;
-		start = range->start > address ? range->start : address;
+		run.id = watch->id;
+		run.address = range->start > address ? range->start : address;
 		end = range->end < walk.end ? range->end : walk.end;
-		np_add(watch->suspects, (end - start) >> 12);
-		e = np_event_begin(NP_EVENT_SUSPECT, cause, true);
-		if (!e)
-			continue;
-		e->id = watch->id;
-		e->address = start;
-		e->pages = (end - start) >> 12;
-		np_event_end(e);
+		run.pages = (end - run.address) >> 12;
+		np_add(watch->suspects, run.pages);
+		np_run_add(&run, cause);
 	}
+	return 0;
 }
 
 #define NP_SUSPECT_PROCESSES 8
@@ -185,7 +195,7 @@ static __always_inline void suspect(__u64 address, __u64 pages)
 
 		if (!tgid)
 			break;
-		suspect_of(tgid, address, pages, cause);
+		np_suspect_of(tgid, address, pages, cause);
 	}
 }
 
@@ -208,10 +218,10 @@ int BPF_PROG(np_pmd_arrives, unsigned long address)
 SEC("tp_btf/mm_collapse_huge_page_isolate")
 int BPF_PROG(np_collapse_begin)
 {
-	struct np_bracket bracket = bracket_get();
+	struct np_bracket *bracket = bracket_begin();
 
-	bracket.collapse = 1;
-	bracket_set(&bracket);
+	if (bracket)
+		bracket->collapse = 1;
 	set_busy(NP_BUSY_COLLAPSING, true);
 	return 0;
 }
@@ -242,11 +252,13 @@ static __always_inline void look_at(struct mm_struct *mm, __u32 cause)
 SEC("tp_btf/mm_collapse_huge_page")
 int BPF_PROG(np_collapse_end, struct mm_struct *mm, int isolated, int status)
 {
-	struct np_bracket bracket = bracket_get();
+	struct np_bracket *bracket = np_bracket_now();
 	struct np_totals *sum = np_at(totals, 0);
 
-	bracket.collapse = 0;
-	bracket_set(&bracket);
+	if (bracket) {
+		bracket->collapse = 0;
+		bracket_end(bracket);
+	}
 	set_busy(NP_BUSY_COLLAPSING, false);
 	if (status != bpf_core_enum_value(enum scan_result, SCAN_SUCCEED) || !sum)
 		return 0;

@@ -299,32 +299,45 @@ static __always_inline bool np_ranges_any(void)
 
 #define NP_WINDOW 100000000ull /* ns */
 
-/*
- * Room for an event, already filled with who is doing it (the current thread); NULL: there is
- * none, or this CPU has sent enough for now. What is not sent is counted.
- */
-static __always_inline struct np_event *np_event_begin(__u32 kind, __u32 cause, bool actor)
+/* Whether this CPU has sent enough for now; what is held back is counted. */
+static __always_inline bool np_limited(struct np_totals *sum, __u64 now)
 {
-	struct np_totals *sum = np_at(totals, 0);
 	struct np_rate *rate = np_at(rates, 0);
-	__u64 now = bpf_ktime_get_ns();
-	struct task_struct *me;
-	struct np_event *e;
 
-	if (!sum || !rate)
-		return NULL;
+	if (!rate)
+		return false;
 	if (now - rate->window > NP_WINDOW) {
 		rate->window = now;
 		rate->sent = 0;
 	}
 	if (rate->sent >= cfg.burst) {
 		np_add(sum->events_limited, 1);
-		return NULL;
+		return true;
 	}
 	rate->sent++;
+	return false;
+}
+
+/*
+ * Room for an event, already filled with who is doing it (the current thread); NULL: there is
+ * none, or this CPU has sent enough for now. What is not sent is counted.
+ */
+static __always_inline struct np_event *np_event_begin(__u32 kind, __u32 cause, bool actor)
+{
+	bool notice = kind >= NP_EVENT_COLLAPSE;
+	struct np_totals *sum = np_at(totals, 0);
+	__u64 now = bpf_ktime_get_ns();
+	struct task_struct *me;
+	struct np_event *e;
+
+	if (!sum || (!notice && np_limited(sum, now)))
+		return NULL;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
-		np_add(sum->events_lost, 1);
+		if (notice)
+			np_add(sum->notices_lost, 1);
+		else
+			np_add(sum->events_lost, 1);
 		return NULL;
 	}
 	__builtin_memset(e, 0, sizeof(*e));
@@ -370,6 +383,69 @@ static __always_inline __u64 np_violated(__u32 watch, __u64 n)
 	return w->id;
 }
 
+/* ---- who moves pages at the moment ---- */
+
+static __always_inline struct np_bracket *np_bracket_now(void)
+{
+	__u32 me = (__u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&brackets, &me);
+}
+
+/* ---- pages ---- */
+
+static __always_inline void np_run_send(const struct np_run *run, __u32 cause)
+{
+	struct np_event *e = np_event_begin(run->kind, cause, true);
+
+	if (!e)
+		return;
+	e->time_ns = run->since;
+	e->id = run->id;
+	e->tgid = run->tgid;
+	e->address = run->address;
+	e->pages = run->pages;
+	e->from_node = run->from;
+	e->to_node = run->to;
+	np_event_end(e);
+}
+
+/* Tells what the thread has moved so far. */
+static __always_inline void np_run_end(struct np_bracket *bracket)
+{
+	if (bracket->run.pages)
+		np_run_send(&bracket->run, bracket->cause);
+	bracket->run.pages = 0;
+}
+
+static __always_inline bool np_run_goes_on(const struct np_run *run, const struct np_run *next)
+{
+	return run->pages && run->id == next->id && run->end == next->address &&
+	       run->from == next->from && run->to == next->to && run->kind == next->kind &&
+	       next->since - run->since < NP_WINDOW;
+}
+
+/*
+ * Pages that moved are told when the next ones do not follow them, when the migration ends, or
+ * when the window does; everything else at once.
+ */
+static __always_inline void np_run_add(struct np_run *next, __u32 cause)
+{
+	struct np_bracket *bracket = np_bracket_now();
+
+	next->since = bpf_ktime_get_ns();
+	next->end = next->address + (next->pages << 12);
+	if (!bracket || !bracket->cause) {
+		np_run_send(next, cause);
+	} else if (np_run_goes_on(&bracket->run, next)) {
+		bracket->run.pages += next->pages;
+		bracket->run.end = next->end;
+	} else {
+		np_run_end(bracket);
+		bracket->run = *next;
+	}
+}
+
 /*
  * Tells that pages came to node `to`: of each range that they are in and that may not be there,
  * how many. A huge page may begin before a range, or end behind it.
@@ -381,36 +457,22 @@ static __always_inline void np_tell_pages(__u32 tgid, __u64 address, __u64 pages
 
 	for (int i = 0; i < NP_RANGES_A_PAGE; i++) {
 		struct np_range *range = np_next_range(&walk, tgid);
-		__u64 start, end, id;
-		struct np_event *e;
+		struct np_run run = {
+			.kind = NP_EVENT_PAGE, .tgid = tgid, .from = from, .to = to
+		};
+		__u64 end;
 
 		if (!range)
 			break;
 		if (np_range_has(range, to))
 			continue;
-		start = range->start > address ? range->start : address;
+		run.address = range->start > address ? range->start : address;
 		end = range->end < walk.end ? range->end : walk.end;
-		id = np_violated(range->watch, (end - start) >> 12);
-		e = id ? np_event_begin(NP_EVENT_PAGE, cause, true) : NULL;
-		if (!e)
-			continue;
-		e->id = id;
-		e->tgid = tgid;
-		e->address = start;
-		e->pages = (end - start) >> 12;
-		e->from_node = from;
-		e->to_node = to;
-		np_event_end(e);
+		run.pages = (end - run.address) >> 12;
+		run.id = np_violated(range->watch, run.pages);
+		if (run.id)
+			np_run_add(&run, cause);
 	}
-}
-
-/* ---- who moves pages at the moment ---- */
-
-static __always_inline struct np_bracket *np_bracket_now(void)
-{
-	__u32 me = (__u32)bpf_get_current_pid_tgid();
-
-	return bpf_map_lookup_elem(&brackets, &me);
 }
 
 #endif

@@ -7,6 +7,7 @@
  *	monitor_range.c    the ranges of all guarantees as one table without overlaps
  *	monitor_thread.c   its thread: events, looks, threads that have exited
  *	monitor_event.c    what happened, as violations: told, listed, called back
+ *	monitor_suspect.c  what tp_btf only suspects, held against where the pages are
  *	monitor_sample.c   looks from outside: pages, affinities, settings
  *	monitor_threads.c  the sampler's threads: /proc in the place of the programs' counters
  *	monitor_stats.c    statistics out of the counters
@@ -152,9 +153,10 @@ struct numaperf_monitor {
 	int wake_fd;
 	bool stop, started;
 	uint64_t flush_wanted, flush_done, rounds;
-	size_t look_next;    /* the guarantee that the next interval's looks begin with */
-	uint64_t *exited_ns; /* by slot */
-	uint32_t freeing;    /* odd while slots are freed */
+	size_t look_next;      /* the guarantee that the next interval's looks begin with */
+	uint64_t *exited_ns;   /* by slot */
+	uint32_t freeing;      /* odd while slots are freed */
+	uint64_t notices_lost; /* of which everything was looked at anew */
 	struct np_retired *retired;
 
 	/* settings */
@@ -204,6 +206,12 @@ static inline struct np_watch *np_guard_counter(const struct numaperf_monitor *m
 uint64_t np_guard_untold(const struct numaperf_monitor *mon, const struct np_guard *g);
 uint64_t np_guard_violations(const struct numaperf_monitor *mon, const struct np_guard *g);
 
+static inline bool np_guard_owner_is(const struct numaperf_monitor *mon,
+				     const struct np_guard *g, uint32_t tgid)
+{
+	return (uint32_t)(g->seen.pid ? g->seen.pid : mon->self) == tgid;
+}
+
 static inline bool np_guard_live(const struct np_guard *g)
 {
 	return !g->seen.until_ns;
@@ -232,6 +240,15 @@ void np_monitor_deliver(struct numaperf_monitor *mon);
 /* A CPU is going or gone; a node. */
 void np_monitor_unplugged(struct numaperf_monitor *mon, const struct np_event *e,
 			  enum numaperf_rung rung);
+
+/* ---- monitor_suspect.c ---- */
+
+/* With the lock, on the monitor's thread. */
+void np_monitor_suspect(struct numaperf_monitor *mon, struct np_guard *g,
+			const struct np_event *e);
+void np_monitor_collapse(struct numaperf_monitor *mon, const struct np_event *e);
+
+/* ---- monitor_event.c ---- */
 
 /* What an event that nobody sent looks like. */
 struct np_event np_event_of(uint32_t kind, uint32_t cause, uint64_t count);

@@ -289,11 +289,6 @@ static struct np_guard *guard_of(const struct numaperf_monitor *mon, uint64_t ke
 	return g && g->key == key ? g : NULL;
 }
 
-static bool owns(const struct numaperf_monitor *mon, const struct np_guard *g, uint32_t tgid)
-{
-	return (uint32_t)(g->seen.pid ? g->seen.pid : mon->self) == tgid;
-}
-
 static void affinity_event(struct numaperf_monitor *mon, struct np_guard *g,
 			   const struct np_event *e)
 {
@@ -311,79 +306,6 @@ static void affinity_event(struct numaperf_monitor *mon, struct np_guard *g,
 	g->off = true;
 	np_monitor_tell(mon, g, NUMAPERF_VIOLATION_AFFINITY,
 			mon->hook[NUMAPERF_METRIC_AFFINITY].rung, e);
-}
-
-/* Where the pages of a suspicion are now: how many are off their nodes, or -errno. */
-static int confirm(struct np_guard *g, const struct np_event *e, int *node)
-{
-	size_t page = np_page_size();
-	uint64_t left = (g->seen.address + g->seen.length - e->address) / page, done = 0;
-	int off = 0;
-
-	left = MIN(left, MAX(e->pages, 1));
-	while (done < left) {
-		void *pages[64];
-		int status[64], err;
-		size_t n = MIN(left - done, ARRAY_SIZE(pages));
-
-		for (size_t i = 0; i < n; i++) {
-			pages[i] = (void *)(uintptr_t)(e->address + (done + i) * page);
-			status[i] = -EIO;
-		}
-		err = np_sys->move_pages(g->seen.pid, n, pages, NULL, status, 0);
-		if (err < 0)
-			return err;
-		for (size_t i = 0; i < n; i++) {
-			if (status[i] < 0 || numaperf_nodemask_test(&g->seen.nodes, status[i]))
-				continue;
-			*node = off++ ? *node : status[i];
-		}
-		done += n;
-	}
-	return off;
-}
-
-static void suspect_event(struct numaperf_monitor *mon, struct np_guard *g,
-			  const struct np_event *e)
-{
-	uint64_t pages = MAX(e->pages, 1);
-	struct np_event found = *e;
-	int off;
-
-	g->suspected += pages;
-	if (e->tgid && !owns(mon, g, e->tgid)) {
-		mon->refuted += pages;
-		return;
-	}
-	if (e->address < g->seen.address || e->address >= g->seen.address + g->seen.length)
-		return;
-	if (e->to_node >= 0 && numaperf_nodemask_test(&g->seen.nodes, e->to_node)) {
-		mon->refuted += pages;
-		return;
-	}
-	off = e->tgid && e->to_node >= 0 ? (int)pages : confirm(g, e, &found.to_node);
-	if (off <= 0) {
-		g->seen.suspects_open += pages;
-		return;
-	}
-	found.pages = (uint64_t)off;
-	mon->confirmed += pages;
-	np_monitor_tell(mon, g, NUMAPERF_VIOLATION_PAGE, NUMAPERF_RUNG_TP_BTF, &found);
-}
-
-/* Some page of a process became part of another: which, a look must tell. */
-static void collapse_event(struct numaperf_monitor *mon, const struct np_event *e)
-{
-	for (size_t i = 0; i < mon->guards; i++) {
-		struct np_guard *g = mon->guard[i];
-
-		if (g->seen.kind != NUMAPERF_GUARANTEE_PAGES || g->quiet || !np_guard_live(g) ||
-		    !owns(mon, g, e->tgid))
-			continue;
-		g->sweep.at = 0;
-		np_guard_look(mon, g, SIZE_MAX);
-		np_guard_settle(mon, g, e);
-	}
 }
 
 static void balancing_event(struct numaperf_monitor *mon, const struct np_event *e)
@@ -430,7 +352,7 @@ static void hotplug_event(struct numaperf_monitor *mon, struct np_event *e)
 static void process_ended(struct numaperf_monitor *mon, uint32_t tgid)
 {
 	for (size_t i = 0; i < mon->guards; i++)
-		if (mon->guard[i]->seen.pid && owns(mon, mon->guard[i], tgid))
+		if (mon->guard[i]->seen.pid && np_guard_owner_is(mon, mon->guard[i], tgid))
 			np_guard_end(mon, mon->guard[i], true);
 }
 
@@ -464,10 +386,10 @@ void np_monitor_event(struct numaperf_monitor *mon, const struct np_event *e)
 		break;
 	case NP_EVENT_SUSPECT:
 		if (g)
-			suspect_event(mon, g, e);
+			np_monitor_suspect(mon, g, e);
 		break;
 	case NP_EVENT_COLLAPSE:
-		collapse_event(mon, e);
+		np_monitor_collapse(mon, e);
 		break;
 	case NP_EVENT_BALANCING:
 		balancing_event(mon, e);

@@ -322,6 +322,7 @@ void np_monitor_read_totals(struct numaperf_monitor *mon, struct numaperf_monito
 		.list_dropped = mon->list_dropped,
 		.threads_lost = get(&sum->threads_lost),
 		.threads_seen = get(&sum->threads_seen),
+		.notices_lost = get(&sum->notices_lost),
 		.suspects_confirmed = mon->confirmed,
 		.suspects_refuted = mon->refuted,
 	};

@@ -96,9 +96,20 @@ static void free_exited(struct numaperf_monitor *mon)
 	pthread_mutex_unlock(&mon->lock);
 }
 
+/* What a lost notice would have told must be found by looking. */
+static bool lost_notices(struct numaperf_monitor *mon)
+{
+	uint64_t lost = __atomic_load_n(&mon->counters->totals->notices_lost, __ATOMIC_RELAXED);
+	bool more = lost != mon->notices_lost;
+
+	mon->notices_lost = lost;
+	return more;
+}
+
 /* One round; `all`: somebody waits for it, nothing is put off. */
 static void go_round(struct numaperf_monitor *mon, bool due, bool all)
 {
+	all |= lost_notices(mon);
 	if (due || all) {
 		np_monitor_look(mon, all);
 		if (!mon->hooks)

@@ -334,8 +334,15 @@ static void witness(struct numaperf_report *r)
 		      "%" PRIu64
 		      " violations came faster than their evidence could be taken in",
 		      r->s.totals.events_lost);
-		ADVICE(f, "put an end to what violates, then watch anew: what else was to hold "
-			  "is not known of this time");
+		ADVICE(f, "put an end to what violates; all of them are counted, and of some "
+			  "who did it and where is not known");
+		end(r, f);
+	}
+	if (r->s.totals.notices_lost && (f = begin(r, "notices-lost"))) {
+		CAUSE(f, "%" PRIu64 " notices did not fit into the ring buffer",
+		      r->s.totals.notices_lost);
+		ADVICE(f, "watch anew, when fewer processes end and fewer huge pages are made: "
+			  "what was to hold is not known of this time");
 		end(r, f);
 	}
 	if (r->s.totals.threads_lost && (f = begin(r, "threads-lost"))) {

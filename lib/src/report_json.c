@@ -218,6 +218,7 @@ static json_t *totals(const struct numaperf_report *r)
 
 	json_object_set_new(o, "violations", number(t->violations));
 	json_object_set_new(o, "events_lost", number(t->events_lost));
+	json_object_set_new(o, "notices_lost", number(t->notices_lost));
 	json_object_set_new(o, "list_dropped", number(t->list_dropped));
 	json_object_set_new(o, "threads_lost", number(t->threads_lost));
 	json_object_set_new(o, "threads_seen", number(t->threads_seen));

@@ -289,10 +289,11 @@ static void watched(struct page *p, const struct numaperf_report *r)
 	}
 	refusals(p, &r->s);
 	snprintf(line, sizeof(line),
-		 "Lost: %" PRIu64 " events, %" PRIu64 " threads. Moves suspected %" PRIu64
-		 ", confirmed %" PRIu64 ", refuted %" PRIu64 ".",
-		 t->events_lost, t->threads_lost, t->suspects, t->suspects_confirmed,
-		 t->suspects_refuted);
+		 "Lost: %" PRIu64 " events, %" PRIu64 " notices, %" PRIu64
+		 " threads. Moves suspected %" PRIu64 ", confirmed %" PRIu64
+		 ", refuted %" PRIu64 ".",
+		 t->events_lost, t->notices_lost, t->threads_lost, t->suspects,
+		 t->suspects_confirmed, t->suspects_refuted);
 	put_wrapped(p, 2, line);
 }
 

@@ -44,9 +44,10 @@ static bool gap_any(const struct np_snapshot *s, const struct np_seen *g, char *
 			   "against it");
 	if (!s->flushed)
 		return GAP("what happened last had not been taken in when the report was made");
-	if (s->totals.events_lost)
-		return GAP("%" PRIu64 " events were lost; of this guarantee none is known",
-			   s->totals.events_lost);
+	if (s->totals.notices_lost)
+		return GAP("%" PRIu64
+			   " notices of the kernel's doing were lost, and some may be of this",
+			   s->totals.notices_lost);
 	return false;
 }
 

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 /* cmocka wants these before it */
 #include <cmocka.h>
 
@@ -171,6 +172,17 @@ static int call_on(int cpu, const struct bpf_program *twin, const uint64_t *arg)
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(twin), &opts), 0);
 	return (int)opts.retval;
 }
+
+/* By this thread itself, not by what it interrupts. */
+static int call_here(const struct bpf_program *twin, const uint64_t *arg)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = 12 * sizeof(*arg));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(twin), &opts), 0);
+	return (int)opts.retval;
+}
+
+#define CALL_HERE(twin, ...) call_here(twins->progs.twin, (const uint64_t[12]){ __VA_ARGS__ })
 
 /* CALL(twin, arguments...): on the two CPUs by turns. */
 #define CALL_ON(cpu, twin, ...) \
@@ -810,6 +822,160 @@ static void pages_are_told_range_by_range(void **state)
 	ring_buffer__free(ring);
 }
 
+/* ---- runs ---- */
+
+#define MIGRATE_MBIND 4 /* enum migrate_reason */
+
+static struct np_event run_event[512];
+
+static int on_run(void *ctx, void *data, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	assert_true(event_count < (int)ARRAY_SIZE(run_event));
+	run_event[event_count++] = *(struct np_event *)data;
+	return 0;
+}
+
+static struct np_event told_run[512]; /* as they should come */
+static int told_runs;
+
+static void model_run(uint64_t address, uint64_t pages, int from, int to, uint64_t id)
+{
+	struct np_event *last = told_runs ? &told_run[told_runs - 1] : NULL;
+
+	if (last && last->address + (last->pages << 12) == address && last->from_node == from &&
+	    last->to_node == to && last->id == id) {
+		last->pages += pages;
+		return;
+	}
+	told_run[told_runs++] = (struct np_event){
+		.id = id, .address = address, .pages = pages, .from_node = from, .to_node = to
+	};
+}
+
+/* One migration of up to 60 pieces; two ranges, side by side. */
+static void one_migration(struct ring_buffer *ring, bool exact)
+{
+	uint64_t at = 0x100000, begin = clock_ns();
+
+	told_runs = event_count = 0;
+	CALL_HERE(begins, MIGRATE_MBIND);
+	for (uint32_t i = 0; i < 1 + any(60); i++) {
+		uint64_t pages = 1 + any(4);
+		int from = exact ? (int)any(8) / 7 : -1, to = exact ? 2 + (int)any(8) / 7 : -1;
+		uint64_t border = 0x180000, cut = MIN(at + (pages << 12), border);
+
+		if (!any(4))
+			at += (1 + any(3)) << 12;
+		cut = at < border ? MIN(at + (pages << 12), border) : at;
+		if (cut > at)
+			model_run(at, (cut - at) >> 12, from, to, 1000);
+		if (at + (pages << 12) > cut)
+			model_run(cut, pages - ((cut - at) >> 12), from, to, 1001);
+		if (exact)
+			CALL_HERE(tell, 10, at, pages, (uint64_t)from, (uint64_t)to,
+				  NP_PAGE_MBIND);
+		else
+			CALL_HERE(suspected, at, pages);
+		at += pages << 12;
+	}
+	ring_buffer__consume(ring);
+	assert_true(event_count < told_runs || clock_ns() - begin > WINDOW);
+	CALL_HERE(ends, 1);
+	ring_buffer__consume(ring);
+	if (clock_ns() - begin > WINDOW)
+		return; /* told in between: the sums say the rest */
+	assert_int_equal(event_count, told_runs);
+	for (int i = 0; i < told_runs; i++) {
+		assert_int_equal(run_event[i].kind, exact ? NP_EVENT_PAGE : NP_EVENT_SUSPECT);
+		assert_int_equal(run_event[i].cause, NP_PAGE_MBIND);
+		assert_true(run_event[i].id == told_run[i].id);
+		assert_true(run_event[i].address == told_run[i].address);
+		assert_int_equal(run_event[i].pages, told_run[i].pages);
+		assert_int_equal(run_event[i].from_node, told_run[i].from_node);
+		assert_int_equal(run_event[i].to_node, told_run[i].to_node);
+		assert_int_equal(run_event[i].actor_tid, twins->bss->said.tid);
+		assert_true(run_event[i].time_ns >= begin);
+	}
+}
+
+static uint64_t sum_of(const struct np_event *e, int count, uint64_t id)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < count; i++)
+		sum += e[i].id == id ? e[i].pages : 0;
+	return sum;
+}
+
+static void what_moves_in_a_row_is_one_event(void **state)
+{
+	struct ring_buffer *ring;
+	uint64_t sum[2] = { 0 };
+
+	(void)state;
+	NEED_PRIVILEGE();
+	start_seed(__func__);
+	load(&(struct settings){ .threads = 16, .burst = 1000000 });
+	ring = ring_buffer__new(bpf_map__fd(twins->maps.events), on_run, NULL, NULL);
+	assert_non_null(ring);
+	ranges[0] =
+		(struct np_range){ .tgid = 10, .watch = 0, .start = 0x100000, .end = 0x180000 };
+	ranges[1] =
+		(struct np_range){ .tgid = 10, .watch = 1, .start = 0x180000, .end = 0x800000 };
+	totals->ranges_count[0] = 2;
+	twins->bss->state.range_tgid[0] = 10;
+	for (int i = 0; i < 200; i++) {
+		one_migration(ring, i & 1);
+		for (uint64_t w = 0; w < 2; w++) {
+			sum[w] += sum_of(told_run, told_runs, 1000 + w);
+			assert_int_equal(watches[w].violations + watches[w].suspects, sum[w]);
+			assert_int_equal(sum_of(run_event, event_count, 1000 + w),
+					 sum_of(told_run, told_runs, 1000 + w));
+		}
+	}
+	assert_int_equal(totals->machine_migrated, 200);
+	/* a long migration is told while it lasts */
+	event_count = 0;
+	CALL_HERE(begins, MIGRATE_MBIND);
+	CALL_HERE(tell, 10, 0x100000, 1, 0, 1, NP_PAGE_MBIND);
+	usleep(150000);
+	CALL_HERE(tell, 10, 0x101000, 1, 0, 1, NP_PAGE_MBIND);
+	ring_buffer__consume(ring);
+	assert_int_equal(event_count, 1);
+	CALL_HERE(ends, 2);
+	ring_buffer__consume(ring);
+	assert_int_equal(event_count, 2);
+	assert_int_equal(run_event[0].pages, 1);
+	assert_int_equal(totals->events_lost + totals->events_limited, 0);
+	ring_buffer__free(ring);
+}
+
+/* No rate limit holds back what no counter knows; a full ring does, and that is counted. */
+static void notices_are_not_limited(void **state)
+{
+	int sent = 0, lost = 0;
+
+	(void)state;
+	NEED_PRIVILEGE();
+	load(&(struct settings){ .threads = 16, .burst = 1 });
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(CALL_HERE(notices, NP_EVENT_EXIT), 1);
+	for (sent = 100; sent < 1000000; sent++)
+		if (!CALL_HERE(notices, NP_EVENT_COLLAPSE))
+			break;
+	lost = 1 + !CALL_HERE(notices, NP_EVENT_EXEC);
+	assert_int_equal(lost, 2);
+	assert_int_equal(totals->notices_lost, 2);
+	assert_int_equal(totals->events_lost + totals->events_limited, 0);
+	assert_int_equal(CALL_ON(online[0], notices, NP_EVENT_PAGE), 0);
+	assert_int_equal(CALL_ON(online[0], notices, NP_EVENT_PAGE), 0);
+	assert_int_equal(totals->notices_lost, 2);
+	assert_int_equal(totals->events_lost, 1);
+	assert_int_equal(totals->events_limited, 1);
+}
+
 static uint64_t sent_ns[4000];
 
 static int on_time(void *ctx, void *data, size_t size)
@@ -1142,6 +1308,8 @@ int main(void)
 		cmocka_unit_test(ranges_of_an_address),
 		cmocka_unit_test(nodes_of_a_range),
 		cmocka_unit_test(pages_are_told_range_by_range),
+		cmocka_unit_test(what_moves_in_a_row_is_one_event),
+		cmocka_unit_test(notices_are_not_limited),
 		cmocka_unit_test(too_many_events_are_limited),
 		cmocka_unit_test(cpus_of_a_pin),
 		cmocka_unit_test(pages_land_on_nodes),

@@ -111,6 +111,34 @@ int suspected(__u64 *arg)
 	return 0;
 }
 
+/* The caller migrates pages from the one on to the other. */
+SEC("raw_tp/twin")
+int begins(__u64 *arg)
+{
+	here();
+	return ____np_migrate_start(arg, 0, arg[0]);
+}
+
+SEC("raw_tp/twin")
+int ends(__u64 *arg)
+{
+	here();
+	return ____np_migrate_end(arg, arg[0]);
+}
+
+/* Something that nobody else counts. */
+SEC("raw_tp/twin")
+int notices(__u64 *arg)
+{
+	struct np_event *e = np_event_begin(arg[0], 0, false);
+
+	here();
+	if (!e)
+		return 0;
+	np_event_end(e);
+	return 1;
+}
+
 TWIN(pin_has, np_pin_has(arg[0], arg[1]))
 
 /* Guarantee arg 0 against the affinity that stands at the words of guarantee arg 1. */

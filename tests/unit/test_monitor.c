@@ -685,6 +685,49 @@ static void a_collapse_is_looked_at(void **state)
 	destroy(mon);
 }
 
+static void a_suspicion_of_many_is_split(void **state)
+{
+	struct np_event e = event(NP_EVENT_SUSPECT, NP_PAGE_MOVE_PAGES);
+	struct numaperf_monitor *mon = create_tp_btf();
+	struct np_snapshot s;
+
+	(void)state;
+	put(5, 2, 1);
+	e.pages = 6; /* of which two are away */
+	suspect(e, 2);
+	s = snapshot(mon);
+	assert_int_equal(told.count, 2);
+	assert_ptr_equal(told.last.address, memory + 5 * PAGE);
+	assert_int_equal(s.totals.suspects, 6);
+	assert_int_equal(s.totals.suspects_confirmed, 2);
+	assert_int_equal(s.guarantee[0].suspects_open, 4);
+	np_snapshot_free(&s);
+	destroy(mon);
+}
+
+/* What a lost notice would have told is looked for at once, not when a look is due. */
+static void after_a_lost_notice_all_is_looked_at(void **state)
+{
+	struct numaperf_monitor *mon =
+		create_with((struct numaperf_monitor_opts){ .interval_ms = 60000 });
+
+	(void)state;
+	watch_memory(mon);
+	flush(mon);
+	put(0, 8, 1);
+	fake_event(&(struct np_event){ .kind = NP_EVENT_CPU }); /* of nobody: it only wakes */
+	usleep(100000);
+	assert_int_equal(totals(mon).violations, 0);
+	__atomic_store_n(&fake.counters.totals->notices_lost, 1, __ATOMIC_SEQ_CST);
+	fake_event(&(struct np_event){ .kind = NP_EVENT_CPU });
+	for (int i = 0; i < 5000 && !totals(mon).violations; i++)
+		usleep(1000);
+	assert_int_equal(totals(mon).violations, 8);
+	assert_int_equal(totals(mon).notices_lost, 1);
+	destroy(mon);
+	assert_int_equal(told.count, 8);
+}
+
 /* ---- the registry ---- */
 
 static uint64_t enter_pin(int tid, enum numaperf_mode mode, const void *owner)
@@ -1345,6 +1388,8 @@ int main(void)
 		TEST(a_suspicion_is_refuted),
 		TEST(a_known_landing_needs_no_look),
 		TEST(a_collapse_is_looked_at),
+		TEST(a_suspicion_of_many_is_split),
+		TEST(after_a_lost_notice_all_is_looked_at),
 		TEST(all_guarantees_now_and_later),
 		TEST(without_the_option_nothing_is_taken_in),
 		TEST(a_last_look_before_it_is_gone),

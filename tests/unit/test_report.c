@@ -313,8 +313,16 @@ static void lost_events(void **state)
 {
 	(void)state;
 	promise(NUMAPERF_GUARANTEE_PAGES, "r");
-	snap.totals.events_lost = 12;
-	verdict(NUMAPERF_VERDICT_UNVERIFIED, "12 events were lost");
+	snap.totals.events_lost = 12; /* of others: what is of this is counted here */
+	verdict(NUMAPERF_VERDICT_HELD, "");
+}
+
+static void lost_notices(void **state)
+{
+	(void)state;
+	promise(NUMAPERF_GUARANTEE_PAGES, "r");
+	snap.totals.notices_lost = 12;
+	verdict(NUMAPERF_VERDICT_UNVERIFIED, "12 notices");
 }
 
 static void lost_threads(void **state)
@@ -875,8 +883,10 @@ static void what_was_lost_is_a_finding(void **state)
 	(void)state;
 	snap.totals.events_lost = 7;
 	snap.totals.threads_lost = 8;
+	snap.totals.notices_lost = 9;
 	make();
 	says(finding("events-lost").cause, "7 violations");
+	says(finding("notices-lost").cause, "9 notices");
 	says(finding("threads-lost").cause, "8 threads");
 	assert_string_equal(finding("threads-lost").advice, "raise threads_max");
 }
@@ -1226,6 +1236,7 @@ int main(void)
 		TEST(promised_without_a_witness),
 		TEST(what_had_not_been_taken_in),
 		TEST(lost_events),
+		TEST(lost_notices),
 		TEST(lost_threads),
 		TEST(an_affinity_that_cannot_be_read),
 		TEST(a_thread_that_is_gone_need_not_be_read),

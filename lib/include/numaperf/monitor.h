@@ -369,6 +369,8 @@ struct numaperf_monitor_totals {
 	uint64_t threads_lost; /* threads beyond threads_max: not counted at all */
 	uint64_t suspects, suspects_confirmed, suspects_refuted;
 	uint64_t threads_seen, threads_live;
+	uint64_t notices_lost; /* ends of processes, collapses, hot-unplugs that did not arrive:
+				  everything was looked at anew, and nothing is `held` */
 };
 NUMAPERF_API NUMAPERF_MUST_CHECK int
 numaperf_monitor_totals(const struct numaperf_monitor *mon,
