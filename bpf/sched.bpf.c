@@ -291,6 +291,22 @@ int BPF_PROG(np_sched_process_exec, struct task_struct *task, int old_tid)
 	return 0;
 }
 
+/* Not yet its name (fs/exec.c, 5.8 to 6.18): that is what it is about to be. An exec fires it,
+ * too. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(np_task_rename, struct task_struct *task, const char *comm)
+{
+	struct np_thread *t;
+	__u32 slot;
+
+	if (!np_watched(task))
+		return 0;
+	t = np_find(np_tid(task), &slot);
+	if (t)
+		bpf_probe_read_kernel_str(&t->comm, sizeof(t->comm), comm);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(np_sched_process_exit, struct task_struct *task)
 {

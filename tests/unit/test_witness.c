@@ -435,6 +435,25 @@ static void threads_come_and_go(void **state)
 	assert_int_equal(numaperf_monitor_destroy(mon), 0);
 }
 
+/* A thread gives itself a name once it runs, as threads of pools do. */
+static void a_new_name_is_known(void **state)
+{
+	struct numaperf_monitor_opts o = opts();
+	struct numaperf_monitor *mon;
+	char before[16];
+
+	(void)state;
+	NEED_WITNESS();
+	mon = open_with(&o);
+	sleep_ms(1);
+	prctl(PR_GET_NAME, before);
+	assert_string_equal(activity(mon, (int)np_gettid()).comm, before);
+	prctl(PR_SET_NAME, "np-renamed");
+	assert_string_equal(activity(mon, (int)np_gettid()).comm, "np-renamed");
+	prctl(PR_SET_NAME, before);
+	assert_int_equal(numaperf_monitor_destroy(mon), 0);
+}
+
 static void more_threads_than_room_are_counted(void **state)
 {
 	struct numaperf_monitor_opts o = opts();
@@ -769,6 +788,7 @@ int main(void)
 		cmocka_unit_test(a_pin_that_holds),
 		cmocka_unit_test(a_pin_that_somebody_breaks),
 		cmocka_unit_test(threads_come_and_go),
+		cmocka_unit_test(a_new_name_is_known),
 		cmocka_unit_test(more_threads_than_room_are_counted),
 		cmocka_unit_test(two_monitors_see_the_same),
 		cmocka_unit_test(another_process),
