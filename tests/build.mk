@@ -43,6 +43,10 @@ $(twins).skel.h: $(twins).bpf.o
 $(O)/obj/tests/bpf/test_bodies.o: $(twins).skel.h
 $(O)/obj/tests/bpf/test_bodies.o: private c_flags += -isystem $(O)/obj/tests/bpf
 
+# effort loads the programs as they are shipped
+$(O)/obj/tests/bpf/effort.o: $(skeleton)
+$(O)/obj/tests/bpf/effort.o: private c_flags += -isystem $(O)/obj/bpf
+
 # peers
 $(O)/tests/bench/topology: private test_libs += -lhwloc
 $(O)/tests/bench/executor: private ld_flags += -fopenmp

@@ -5,7 +5,8 @@
 #	tests/vm/run.sh --kernel 6.1|6.12 --topology 1|2x2|4 [--timeout S] [--case-timeout S]
 #			[--keep-log FILE] CASE...
 #
-# CASE names cases/CASE.sh (or, with a slash in it, a file). One boot serves all of them. The guest sees
+# CASE names cases/CASE.sh (or, with a slash in it, a file). One boot serves all of them. A case that may take
+# longer than others says so in a line of its own, "# seconds: N" or "# seconds: N, M with NP_LONG". The guest sees
 # the host's files read-only through 9p; its console goes to $O/vm/log, its TAP to the second serial
 # port. What was printed becomes TAP in tap.awk, which also looks for kernel splats.
 set -eu
@@ -29,8 +30,6 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ -n "$kernel" ] && [ -n "$topology" ] && [ $# -gt 0 ] || usage
-# A guest that hangs altogether is ended by this; the cases' own limit comes first otherwise.
-[ -n "$timeout" ] || timeout=$((240 + $# * case_timeout))
 
 mkdir -p "$O/vm/log"
 O=$(cd "$O" && pwd)
@@ -43,21 +42,34 @@ run=$(mktemp -d "$vm/log/run.XXXXXX")
 trap 'rm -rf "$run"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# limit FILE: how long this case may take, in seconds
+limit() {
+	sed -n 's/^# seconds: //p' "$1" | awk -v long="${NP_LONG:-}" -v all="$case_timeout" '
+		{ n = split($0, part, /[, ]+/); s = part[1]; if (long != "" && n > 1) s = part[2] }
+		END { print (s > all ? s : all) + 0 }'
+}
 : >"$run/list"
+limits=0
 for c; do
 	case $c in
 	*/*) f=$(cd "$(dirname "$c")" && pwd)/$(basename "$c") ;;
 	*) f=$here/cases/$c.sh ;;
 	esac
 	[ -r "$f" ] || bail "no such case: $f"
-	echo "$(basename "$c" .sh) $f" >>"$run/list"
+	seconds=$(limit "$f")
+	limits=$((limits + seconds))
+	echo "$(basename "$c" .sh) $f $seconds" >>"$run/list"
 done
+# A guest that hangs altogether is ended by this; the cases' own limits come first otherwise.
+[ -n "$timeout" ] || timeout=$((240 + limits))
 cat >"$run/env" <<-EOF
 	NP_SRC='$src'
 	NP_BUILD='$O'
 	NP_KERNEL='$kernel'
 	NP_TOPOLOGY='$topology'
-	NP_CASE_TIMEOUT='$case_timeout'
+	NP_LONG='${NP_LONG:-}'
+	NP_SEED='${NP_SEED:-}'
+	NP_RECORD='${NP_RECORD:-}'
 EOF
 
 # A socket a node: with a plain -smp 4, QEMU would spread one last-level cache over both nodes, which no

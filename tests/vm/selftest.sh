@@ -78,13 +78,13 @@ parse 'a slow clock is no splat' 0 '^ok .* a: no kernel splat'
 
 if [ "${1:-}" != --no-guest ]; then
 	cases=''
-	for c in good after fails silent dies leaves hangs splats panics unreached; do
+	for c in good after slow fails silent dies leaves hangs splats panics unreached; do
 		[ -f "$here/selftest/$c.sh" ] || echo '. "$NP_LIB"; t_ok x; t_done' >"$tmp/$c.sh"
 		f=$here/selftest/$c.sh
 		[ -f "$f" ] || f=$tmp/$c.sh
 		cases="$cases $f"
 	done
-	"$here/run.sh" --kernel "${NP_KERNEL:-6.12}" --topology 1 --case-timeout 20 --timeout 200 $cases >"$tmp/out"
+	"$here/run.sh" --kernel "${NP_KERNEL:-6.12}" --topology 1 --case-timeout 15 --timeout 200 $cases >"$tmp/out"
 	report $((! $?)) 'the run as a whole fails'
 	seen() { # name, expression
 		rc=0
@@ -98,6 +98,7 @@ if [ "${1:-}" != --no-guest ]; then
 	seen 'a case that dies' '^not ok .* dies: reaches its end$'
 	seen 'a case that leaves early' '^not ok .* leaves: reaches its end$'
 	seen 'a case that hangs' '^not ok .* hangs: ends in time$'
+	seen 'one that may take longer' '^ok .* slow: slow$'
 	seen 'a kernel splat' '^not ok .* splats: no kernel splat$'
 	seen 'only in its own case' '^ok .* hangs: no kernel splat$'
 	seen 'a panic' '^not ok .* panics: no kernel splat$'
@@ -106,7 +107,7 @@ if [ "${1:-}" != --no-guest ]; then
 	seen 'a good case ran' '^ok .* good: a node can be filled$'
 	seen 'and the next found a clean machine' '^ok .* after: the CPU is back$'
 	rc=0
-	! grep -E '^not ok .* (good|after|boot):' "$tmp/out" || rc=1
+	! grep -E '^not ok .* (good|after|slow|boot):' "$tmp/out" || rc=1
 	report $rc 'the good ones are good'
 	[ $bad = 0 ] || sed 's/^/# /' "$tmp/out"
 fi

@@ -354,8 +354,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 9;
 	rung_max = strcmp(argv[1], "tp_btf") ? NUMAPERF_RUNG_FENTRY : NUMAPERF_RUNG_TP_BTF;
-	seed = getenv("NP_SEED") ? strtoull(getenv("NP_SEED"), NULL, 0) : now_ns();
-	seed = seed ? seed : 1;
+	seed = strtoull(getenv("NP_SEED") ? getenv("NP_SEED") : "", NULL, 0);
+	seed = seed ? seed : now_ns();
 	printf("# NP_SEED=%#" PRIx64 "\n", seed);
 	helper = helper_start();
 	prctl(PR_SET_NAME, "np-witness");

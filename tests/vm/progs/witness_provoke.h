@@ -31,7 +31,6 @@ enum {
 static struct numaperf_topology *topo;
 static struct helper helper;
 static int away = AWAY;
-static bool beside; /* somebody else counts, too: wait for him */
 
 /* one provocation's */
 static char *area; /* of which [area, area + pages) is watched */
@@ -222,6 +221,26 @@ static void file_fault(void)
 			(void)p[k * PAGE];
 		munmap((void *)p, pages * PAGE);
 	}
+}
+
+/* Many, that nobody watches: only counted. */
+enum {
+	MANY = 16384
+};
+
+static char *many;
+
+static void many_away(void)
+{
+	many = map(MANY * PAGE, PAGE);
+	need(!raw_mbind(many, MANY * PAGE, MPOL_BIND, away, 0), "mbind");
+}
+
+static void many_faults(void)
+{
+	did(NULL, 0, getpid());
+	touch(many, MANY);
+	printf("faulted=%d\n", MANY);
 }
 
 /* ---- balancing ---- */
@@ -511,8 +530,6 @@ static void spinners(void)
 		need(!pthread_create(&spinner[i], NULL, spin, NULL), "pthread_create");
 	usleep(200000);
 	cpus_of(topo, -1, &watched_cpus);
-	if (beside)
-		hold();
 }
 
 static void load_balance(void)
@@ -529,8 +546,6 @@ static void load_balance(void)
 
 static void no_spinners(void)
 {
-	if (beside)
-		hold();
 	for (int i = 0; i < SPINNERS; i++)
 		sem_post(&leave);
 	for (int i = 0; i < SPINNERS; i++)
@@ -567,6 +582,7 @@ static const struct provocation {
 	{ "collapse-tail", collapse_tail, collapse, NULL },
 	{ "ksm", ksm_home, ksm, no_ksm },
 	{ "load-balance", spinners, load_balance, no_spinners },
+	{ "many-faults", many_away, many_faults, NULL },
 };
 
 #endif

@@ -180,7 +180,8 @@ struct stats {
 	struct numaperf_node_activity node[NODES];
 	struct numaperf_thread_activity thread;
 	struct numaperf_monitor_totals totals;
-	long vm[VMSTATS], other[NODES]; /* numastat: by CPUs of other nodes */
+	uint64_t spinners[NUMAPERF_MOVE_CAUSES]; /* all moves of the threads that spin */
+	long vm[VMSTATS], other[NODES];		 /* numastat: by CPUs of other nodes */
 };
 
 static inline bool find_thread(const struct numaperf_monitor *mon, int tid,
@@ -200,6 +201,19 @@ static inline bool find_thread(const struct numaperf_monitor *mon, int tid,
 	return false;
 }
 
+static inline void take_spinners(const struct numaperf_monitor *mon,
+				 uint64_t sum[NUMAPERF_MOVE_CAUSES])
+{
+	struct numaperf_thread_activity t = { .sz = sizeof(t) };
+	int err;
+
+	memset(sum, 0, NUMAPERF_MOVE_CAUSES * sizeof(*sum));
+	for (size_t i = 0; (err = numaperf_monitor_thread(mon, i, &t)) != -ENOENT; i++)
+		for (int k = 0; !err && !strcmp(t.comm, "np-spin") && k < NUMAPERF_MOVE_CAUSES;
+		     k++)
+			sum[k] += t.moves[k];
+}
+
 static inline void take_stats(const struct numaperf_monitor *mon, struct stats *s, int tid)
 {
 	memset(s, 0, sizeof(*s));
@@ -217,6 +231,7 @@ static inline void take_stats(const struct numaperf_monitor *mon, struct stats *
 		}
 	}
 	find_thread(mon, tid, &s->thread);
+	take_spinners(mon, s->spinners);
 	s->totals.sz = sizeof(s->totals);
 	need(!numaperf_monitor_totals(mon, &s->totals), "totals");
 	for (size_t i = 0; i < VMSTATS; i++)
@@ -263,6 +278,18 @@ static inline void say_pair(const struct stats *a, const struct stats *b, int i,
 
 #define SAY_GROWN(prefix, field) say_cause(prefix, #field, b->SAY_OF.field - a->SAY_OF.field)
 
+static inline void say_spinners(const struct stats *a, const struct stats *b)
+{
+	uint64_t all = 0;
+
+	for (int k = 0; k < NUMAPERF_MOVE_CAUSES; k++) {
+		say_cause("spin", numaperf_move_cause_name((enum numaperf_move_cause)k),
+			  b->spinners[k] - a->spinners[k]);
+		all += b->spinners[k] - a->spinners[k];
+	}
+	say_cause("spin", "moves", all);
+}
+
 static inline void say_stats(const struct stats *a, const struct stats *b)
 {
 	char prefix[32];
@@ -306,25 +333,6 @@ static inline void say_stats(const struct stats *a, const struct stats *b)
 	for (int i = 0; i < NODES; i++)
 		if (b->other[i] > a->other[i])
 			printf("numastat.%d.other_node=%ld\n", i, b->other[i] - a->other[i]);
-}
-
-/* All moves of the threads that spin. */
-static inline void say_spinners(const struct numaperf_monitor *mon)
-{
-	struct numaperf_thread_activity t = { .sz = sizeof(t) };
-	uint64_t sum[NUMAPERF_MOVE_CAUSES] = { 0 }, all = 0;
-	int err;
-
-	for (size_t i = 0; (err = numaperf_monitor_thread(mon, i, &t)) != -ENOENT; i++)
-		for (int k = 0; !err && !strcmp(t.comm, "np-spin") && k < NUMAPERF_MOVE_CAUSES;
-		     k++)
-			sum[k] += t.moves[k];
-	for (int k = 0; k < NUMAPERF_MOVE_CAUSES; k++) {
-		say_cause("spin", numaperf_move_cause_name((enum numaperf_move_cause)k),
-			  sum[k]);
-		all += sum[k];
-	}
-	say_cause("spin", "moves", all);
 }
 
 /* ---- the report ---- */

@@ -16,6 +16,8 @@
 
 #include <sys/wait.h>
 
+static bool beside; /* somebody else counts, too: he is waited for */
+
 static enum numaperf_rung rung_of(const char *s)
 {
 	for (int r = NUMAPERF_RUNG_POLLING; r <= NUMAPERF_RUNG_FENTRY; r++)
@@ -83,6 +85,8 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 						   &range),
 		     "watch_range");
 	need(!numaperf_monitor_flush(mon, 30000), "flush");
+	if (beside)
+		hold();
 	forget_violations(mon);
 	take_stats(mon, &before, my_tid());
 
@@ -90,11 +94,13 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 
 	err = numaperf_monitor_flush(mon, 30000);
 	take_stats(mon, &after, my_tid());
+	if (beside)
+		hold();
 	say_truth(what);
 	printf("flush=%d\n", err);
 	say_violations(mon);
 	say_stats(&before, &after);
-	say_spinners(mon);
+	say_spinners(&before, &after);
 	say_report(mon, thread, range);
 	need(!numaperf_monitor_unwatch(mon, thread), "unwatch");
 	need(!range || !numaperf_monitor_unwatch(mon, range), "unwatch");
