@@ -277,7 +277,7 @@ static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
 	bool exact = mon->hooks &&
 		     mon->hook[NUMAPERF_METRIC_PAGE_MOVES].rung >= NUMAPERF_RUNG_TP_BTF;
 	uint64_t known = exact ? np_guard_violations(mon, g) : g->strays;
-	uint64_t stray = g->sweep.stray;
+	uint64_t stray = g->sweep.stray, unseen;
 	struct np_event e;
 
 	if (stray > known) {
@@ -293,8 +293,11 @@ static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
 				      : NUMAPERF_RUNG_POLLING,
 				&e);
 	}
-	/* pages that are back may go astray once more */
-	g->strays = g->sweep.at ? MAX(g->strays, stray) : stray;
+	/* pages that are back may go astray once more; where one that cannot be seen is (6.1
+	 * says of those that balancing has marked that they are not there), is not known */
+	unseen = g->sweep.absent + g->sweep.unknown;
+	g->strays = g->sweep.at ? MAX(g->strays, stray)
+				: MAX(stray, MIN(g->strays, stray + unseen));
 }
 
 static void settle_off(struct numaperf_monitor *mon, struct np_guard *g)
