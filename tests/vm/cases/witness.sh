@@ -81,9 +81,9 @@ grep -q " $new_anon\$" /proc/kallsyms || new_anon=page_add_new_anon_rmap
 beside foreign-move-pages 'tracepoint:migrate:mm_migrate_pages /comm == "np-culprit"/ { @pages = sum(args->succeeded); }'
 near 'pages that somebody else moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.move_pages')" "$(b pages)"
 
-beside hinting "kprobe:task_numa_fault /OURS/ { @pages = sum(arg2); }
+beside hinting "kprobe:task_numa_fault /OURS/ { @faults = count(); }
 	tracepoint:migrate:mm_migrate_pages /OURS/ { @moved = sum(args->succeeded); }"
-near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b pages)"
+near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)"
 near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)"
 
 beside many-faults "kprobe:$new_anon /OURS/ { @faults = count(); }"
