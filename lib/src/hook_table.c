@@ -40,6 +40,21 @@ const char *numaperf_rung_name(enum numaperf_rung rung)
 	return (size_t)rung < ARRAY_SIZE(names) ? names[rung] : "unknown";
 }
 
+bool numaperf_rung_counts(enum numaperf_metric metric, enum numaperf_rung rung)
+{
+	switch (metric) {
+	case NUMAPERF_METRIC_FAULTS:
+	case NUMAPERF_METRIC_FILE_FAULTS:
+	case NUMAPERF_METRIC_HINTING_FAULTS:
+		return rung >= NUMAPERF_RUNG_TP_BTF;
+	case NUMAPERF_METRIC_PAGE_MOVES:
+	case NUMAPERF_METRIC_PAGE_CAUSES:
+		return rung == NUMAPERF_RUNG_FENTRY;
+	default:
+		return rung != NUMAPERF_RUNG_ABSENT;
+	}
+}
+
 const char *np_hook_polled(enum numaperf_metric metric)
 {
 	return (size_t)metric < ARRAY_SIZE(metrics) ? metrics[metric].polled : NULL;

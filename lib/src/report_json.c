@@ -15,7 +15,7 @@ static json_t *number(uint64_t n)
 /* null where the metric is not had. */
 static json_t *counted(const struct np_snapshot *s, enum numaperf_metric metric, uint64_t n)
 {
-	return s->hook[metric].rung == NUMAPERF_RUNG_ABSENT ? json_null() : number(n);
+	return numaperf_rung_counts(metric, s->hook[metric].rung) ? number(n) : json_null();
 }
 
 static json_t *text_or_null(const char *text)
@@ -106,9 +106,9 @@ static json_t *nodes(const struct numaperf_report *r)
 			o, "thread_moves_out",
 			counted(s, NUMAPERF_METRIC_THREAD_MOVES, a->thread_moves_out));
 		json_object_set_new(o, "pages_in",
-				    counted(s, NUMAPERF_METRIC_PAGE_CAUSES, a->pages_in));
+				    counted(s, NUMAPERF_METRIC_PAGE_MOVES, a->pages_in));
 		json_object_set_new(o, "pages_out",
-				    counted(s, NUMAPERF_METRIC_PAGE_CAUSES, a->pages_out));
+				    counted(s, NUMAPERF_METRIC_PAGE_MOVES, a->pages_out));
 		json_object_set_new(o, "resident_pages", number(n->resident_pages));
 		json_object_set_new(o, "ratios", ratios(r, n->id));
 		json_array_append_new(list, o);

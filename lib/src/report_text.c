@@ -71,10 +71,10 @@ static const char *percent(int err, double ratio, char *buf, size_t size)
 static const char *count(const struct np_snapshot *s, enum numaperf_metric metric, uint64_t n,
 			 char *buf, size_t size)
 {
-	if (s->hook[metric].rung == NUMAPERF_RUNG_ABSENT)
-		snprintf(buf, size, "n/a");
-	else
+	if (numaperf_rung_counts(metric, s->hook[metric].rung))
 		snprintf(buf, size, "%" PRIu64, n);
+	else
+		snprintf(buf, size, "n/a");
 	return buf;
 }
 
@@ -148,8 +148,8 @@ static void nodes(struct page *p, const struct numaperf_report *r)
 		    count(s, NUMAPERF_METRIC_FAULTS, a->faults_remote, b[2], 24),
 		    count(s, NUMAPERF_METRIC_THREAD_MOVES, a->thread_moves_in, b[3], 24),
 		    count(s, NUMAPERF_METRIC_THREAD_MOVES, a->thread_moves_out, b[4], 24),
-		    count(s, NUMAPERF_METRIC_PAGE_CAUSES, a->pages_in, b[5], 24),
-		    count(s, NUMAPERF_METRIC_PAGE_CAUSES, a->pages_out, b[6], 24));
+		    count(s, NUMAPERF_METRIC_PAGE_MOVES, a->pages_in, b[5], 24),
+		    count(s, NUMAPERF_METRIC_PAGE_MOVES, a->pages_out, b[6], 24));
 	}
 }
 

@@ -1038,6 +1038,8 @@ static void json_for_programs(void **state)
 	snap.balancing = 1;
 	stand(NUMAPERF_METRIC_HINTING_FAULTS, NUMAPERF_RUNG_ABSENT);
 	stand(NUMAPERF_METRIC_FILE_FAULTS, NUMAPERF_RUNG_ABSENT);
+	/* tp_btf finds pages that violate, and counts none */
+	stand(NUMAPERF_METRIC_PAGE_MOVES, NUMAPERF_RUNG_TP_BTF);
 	make();
 	text = text_of(NUMAPERF_FORMAT_JSON);
 	root = json_loads(text, 0, NULL);
@@ -1057,6 +1059,8 @@ static void json_for_programs(void **state)
 	v = json_array_get(json_object_get(root, "nodes"), 1);
 	assert_int_equal(json_integer_value(json_object_get(v, "id")), 2);
 	assert_true(json_is_null(json_object_get(v, "hint_faults_local")));
+	assert_true(json_is_null(json_object_get(v, "pages_in")));
+	assert_true(json_is_integer(json_object_get(v, "thread_moves_in")));
 	assert_true(json_is_null(json_object_get(v, "local_executions")));
 	v = json_array_get(json_object_get(root, "moves"), 0);
 	assert_string_equal(json_string_value(json_object_get(v, "cause")), "wake-up");

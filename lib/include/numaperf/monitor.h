@@ -61,6 +61,13 @@ enum numaperf_metric {
 /* "run_time", "thread_moves", ... (the lower-case name); NULL when out of range. Static. */
 NUMAPERF_API const char *numaperf_metric_name(enum numaperf_metric metric);
 
+/*
+ * Whether what is counted by this metric (moves, faults, pages of nodes and threads) is counted
+ * on that rung. Where it is not, the counters stay 0 and mean nothing: show n/a. Page moves are
+ * counted by the exact rung alone; the others of theirs only find what violates.
+ */
+NUMAPERF_API bool numaperf_rung_counts(enum numaperf_metric metric, enum numaperf_rung rung);
+
 struct numaperf_hook {
 	size_t sz;
 	enum numaperf_metric metric;
