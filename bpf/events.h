@@ -122,8 +122,9 @@ struct np_thread_node {
 /* cells[cpu * nodes + memory node]: written by that CPU only. One cache line. */
 struct np_cell {
 	__u64 pages[NP_KINDS];
-	__u64 hinting;
-	__u64 reserved[3];
+	__u64 hinting;	     /* hinting faults whose page is on that node in the end */
+	__u64 hinting_moved; /* of them: it was on another, and has been moved to this CPU's */
+	__u64 reserved[2];
 };
 
 /* flows[from node * nodes + to node] */

@@ -174,6 +174,9 @@ int BPF_PROG(np_numa_fault, int last_cpupid, int node, int pages, int flags)
 	cell = np_at(cells, cpu * cfg.nodes + (__u32)node);
 	if (cell)
 		np_add(cell->hinting, 1);
+	/* `node` is where the page is now: one that was remote may have come here for it */
+	if (cell && node == np_cpu_node(cpu) && !(flags & TNF_FAULT_LOCAL))
+		np_add(cell->hinting_moved, 1);
 	t = np_thread_of(me, &slot);
 	part = t ? np_thread_on(slot, np_cpu_node(cpu)) : NULL;
 	if (part && flags & TNF_FAULT_LOCAL)

@@ -122,7 +122,10 @@ void np_monitor_read_cell(const struct numaperf_monitor *mon, int cpu_node, int 
 		for (int kind = 0; kind < NUMAPERF_PAGE_KINDS; kind++)
 			cell->pages[kind] += get(&from->pages[kind]);
 		cell->hinting_faults += get(&from->hinting);
+		cell->hinting_moved += get(&from->hinting_moved);
 	}
+	/* they are counted one after the other */
+	cell->hinting_moved = MIN(cell->hinting_moved, cell->hinting_faults);
 }
 
 void np_monitor_read_flow(const struct numaperf_monitor *mon, int from, int to,
@@ -164,7 +167,8 @@ void np_monitor_read_node(struct numaperf_monitor *mon, int node,
 		faults = cell.pages[NUMAPERF_PAGE_ANON] + cell.pages[NUMAPERF_PAGE_HUGE];
 		if (other == node) {
 			a->faults_local += faults;
-			a->hinting_local += cell.hinting_faults;
+			a->hinting_local += cell.hinting_faults - cell.hinting_moved;
+			a->hinting_remote += cell.hinting_moved;
 			continue;
 		}
 		a->faults_remote += faults;

@@ -1247,7 +1247,8 @@ static void figures_come_from_the_counters(void **state)
 	c->cell[0].pages[NP_KIND_ANON] = 5;
 	c->cell[0].pages[NP_KIND_HUGE] = 512;
 	c->cell[0].pages[NP_KIND_TEXT] = 3;
-	c->cell[0].hinting = 2;
+	c->cell[0].hinting = 5;
+	c->cell[0].hinting_moved = 3;
 	c->flow[0].threads[NP_MOVE_WAKEUP] = 9;
 	c->thread_node[0].run_ns = 1000;
 	__atomic_store_n(&c->thread[0].state, NP_SLOT_LIVE, __ATOMIC_SEQ_CST);
@@ -1260,6 +1261,8 @@ static void figures_come_from_the_counters(void **state)
 	assert_int_equal(a.faults_local, 517);
 	assert_int_equal(a.faults_remote, 0);
 	assert_int_equal(a.hinting_local, 2);
+	assert_int_equal(a.hinting_remote,
+			 3); /* local by now, and remote when it was touched */
 	assert_int_equal(a.thread_moves_in, 0); /* inside the node */
 	assert_int_equal(a.run_time_ns, 1000);
 	assert_int_equal(numaperf_monitor_node(mon, 1000, &a), -ENOENT);

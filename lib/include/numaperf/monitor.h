@@ -303,7 +303,9 @@ enum numaperf_page_kind {
 struct numaperf_cell {
 	size_t sz;
 	uint64_t pages[NUMAPERF_PAGE_KINDS]; /* that landed there, by kind */
-	uint64_t hinting_faults;
+	uint64_t hinting_faults;	     /* whose page is there in the end */
+	uint64_t hinting_moved; /* of them: those whose page was remote and came to the CPU's
+				   node */
 };
 NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_monitor_cell(const struct numaperf_monitor *mon,
 							   int cpu_node, int memory_node,
