@@ -57,11 +57,12 @@ struct np_guard {
 	unsigned int waits; /* looks since that one ended */
 	int unwatched;	    /* -errno: the programs could not be told of it */
 
-	uint32_t watch;	      /* index in the counters, or NP_NO_WATCH */
-	uint64_t key;	      /* its id there; of this use of the index */
-	uint64_t counted;     /* of the exact counter: what has been told */
-	uint64_t lag, lag_ns; /* counter without events, since when */
-	uint64_t suspected;   /* pages, by events */
+	uint32_t watch;		/* index in the counters, or NP_NO_WATCH */
+	uint64_t key;		/* its id there; of this use of the index */
+	uint64_t counted;	/* of the exact counter: what has been told */
+	uint64_t lag, lag_ns;	/* counter without events, since when */
+	uint64_t suspected;	/* pages, by events */
+	uint64_t wait, wait_ns; /* suspicions that events have not told yet, since when */
 
 	/* looks */
 	struct np_sweep sweep;
@@ -204,6 +205,8 @@ static inline struct np_watch *np_guard_counter(const struct numaperf_monitor *m
 
 /* What the programs have counted and nobody has told yet. */
 uint64_t np_guard_untold(const struct numaperf_monitor *mon, const struct np_guard *g);
+/* Of what it only suspects: pages that no event has told yet. */
+uint64_t np_guard_unweighed(const struct numaperf_monitor *mon, const struct np_guard *g);
 uint64_t np_guard_violations(const struct numaperf_monitor *mon, const struct np_guard *g);
 
 static inline bool np_guard_owner_is(const struct numaperf_monitor *mon,

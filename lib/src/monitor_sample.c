@@ -271,6 +271,19 @@ void np_guard_look(struct numaperf_monitor *mon, struct np_guard *g, size_t page
 
 /* ---- what they mean ---- */
 
+/* Suspicions that an event is about to tell of, with their cause: a run of pages that move is
+ * told when it ends. What was lost on the way never is: no longer than an interval. */
+static uint64_t on_the_way(const struct numaperf_monitor *mon, struct np_guard *g)
+{
+	uint64_t pages = np_guard_unweighed(mon, g), now = np_clock_ns();
+
+	if (pages != g->wait) {
+		g->wait = pages;
+		g->wait_ns = now;
+	}
+	return now - g->wait_ns < mon->interval_ns ? pages : 0;
+}
+
 static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
 			 const struct np_event *cause)
 {
@@ -280,6 +293,8 @@ static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
 	uint64_t stray = g->sweep.stray, unseen;
 	struct np_event e;
 
+	if (exact && !cause)
+		known += on_the_way(mon, g);
 	if (stray > known) {
 		e = np_event_of(NP_EVENT_PAGE, NP_PAGE_UNKNOWN, stray - known);
 		if (cause) {

@@ -63,7 +63,7 @@ static void take_guard(const struct numaperf_monitor *mon, const struct np_guard
 		       struct np_seen *seen)
 {
 	const struct np_watch *counter = np_guard_counter(mon, g);
-	uint64_t untold = np_guard_untold(mon, g), suspects;
+	uint64_t untold = np_guard_untold(mon, g);
 
 	*seen = g->seen;
 	if (!counter)
@@ -75,9 +75,7 @@ static void take_guard(const struct numaperf_monitor *mon, const struct np_guard
 		seen->moves_by_cause[NUMAPERF_MOVE_UNKNOWN] += untold;
 	if (untold && !seen->first_ns)
 		seen->first_ns = counter->first_ns;
-	suspects = __atomic_load_n(&counter->suspects, __ATOMIC_RELAXED);
-	if (suspects > g->suspected)
-		seen->suspects_open += suspects - g->suspected;
+	seen->suspects_open += np_guard_unweighed(mon, g);
 }
 
 /* A promised CPU that is offline now. */

@@ -29,6 +29,14 @@ uint64_t np_guard_untold(const struct numaperf_monitor *mon, const struct np_gua
 	return exact > g->counted ? exact - g->counted : 0;
 }
 
+uint64_t np_guard_unweighed(const struct numaperf_monitor *mon, const struct np_guard *g)
+{
+	const struct np_watch *counter = np_guard_counter(mon, g);
+	uint64_t suspects = counter ? np_get((const uint64_t *)&counter->suspects) : 0;
+
+	return suspects > g->suspected ? suspects - g->suspected : 0;
+}
+
 uint64_t np_guard_violations(const struct numaperf_monitor *mon, const struct np_guard *g)
 {
 	return g->seen.violations + np_guard_untold(mon, g);

@@ -608,6 +608,49 @@ static void a_suspicion_is_confirmed(void **state)
 	destroy(mon);
 }
 
+/* A look in the middle of a long run of moves: the event that ends it knows the cause. */
+static void a_look_waits_for_the_suspicion(void **state)
+{
+	struct np_event e = event(NP_EVENT_SUSPECT, NP_PAGE_MOVE_PAGES);
+	struct numaperf_monitor *mon = create_tp_btf();
+	struct np_watch *w = &fake.counters.watch[fake.range[0].watch];
+
+	(void)state;
+	put(0, 3, 1);
+	__atomic_fetch_add(&w->suspects, 3, __ATOMIC_SEQ_CST);
+	flush(mon);
+	assert_int_equal(told.count, 0);
+	e.id = w->id;
+	e.address = (uintptr_t)memory;
+	e.pages = 3;
+	fake_event(&e);
+	flush(mon);
+	assert_int_equal(told.count, 3);
+	assert_int_equal(told.last.page_cause, NUMAPERF_PAGE_MOVE_PAGES);
+	assert_int_equal(totals(mon).violations, 3);
+	destroy(mon);
+}
+
+static void a_look_does_not_wait_for_what_is_lost(void **state)
+{
+	struct numaperf_monitor *mon;
+
+	(void)state;
+	fake.page_moves = NUMAPERF_RUNG_TP_BTF;
+	mon = create_with((struct numaperf_monitor_opts){ .interval_ms = 10 });
+	watch_memory(mon);
+	flush(mon);
+	put(0, 3, 1);
+	__atomic_fetch_add(&fake.counters.watch[fake.range[0].watch].suspects, 3,
+			   __ATOMIC_SEQ_CST);
+	flush(mon);
+	usleep(11000);
+	flush(mon);
+	assert_int_equal(totals(mon).violations, 3);
+	assert_int_equal(told.last.page_cause, NUMAPERF_PAGE_UNKNOWN);
+	destroy(mon);
+}
+
 static void a_suspicion_stays_open(void **state)
 {
 	struct np_event e = event(NP_EVENT_SUSPECT, NP_PAGE_MOVE_PAGES);
@@ -1388,6 +1431,8 @@ int main(void)
 		TEST(a_looks_finding_is_not_counted_twice),
 		TEST(a_suspicion_is_confirmed),
 		TEST(a_suspicion_stays_open),
+		TEST(a_look_waits_for_the_suspicion),
+		TEST(a_look_does_not_wait_for_what_is_lost),
 		TEST(a_suspicion_is_refuted),
 		TEST(a_known_landing_needs_no_look),
 		TEST(a_collapse_is_looked_at),
