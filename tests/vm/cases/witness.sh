@@ -3,7 +3,7 @@
 # kind, cause, count, node, address, culprit and verdict, and nothing else must be (witness.expect). On each rung:
 # the exact one, tracepoints only, no programs at all. What counts is held against /proc/vmstat and numastat, and
 # against bpftrace run beside it.
-# seconds: 400
+# seconds: 900
 . "$NP_LIB"
 watch=$NP_BUILD/tests/vm/witness_watch
 expect=$NP_SRC/tests/vm/cases/witness.expect
@@ -39,7 +39,8 @@ t_is 'no programs by force: nothing is watched in the kernel' \
 
 # --- bpftrace beside it ---
 
-# beside PROVOCATION SCRIPT: both count the same deed; leaves their words for w and b. OURS: the one who does it.
+# beside PROVOCATION SCRIPT: both count the same deed; leaves their words for w and b. OURS: the one who does it, from
+# one reading of our figures to the other (its name says so): hints that were left take more pages along afterwards.
 beside() {
 	rm -f /tmp/np-in /tmp/np-bt
 	mkfifo /tmp/np-in
@@ -47,8 +48,9 @@ beside() {
 	program=$!
 	exec 9>/tmp/np-in
 	wait_for_lines 1 ready /tmp/np-w
-	script=$(echo "$2" | sed "s/OURS/pid == $program/g")
-	bpftrace -q -e "BEGIN { printf(\"begun\\n\"); } $script" >/tmp/np-bt 2>&1 &
+	script=$(echo "$2" | sed "s/OURS/pid == $program \&\& @on/g")
+	bpftrace -q -e "BEGIN { @on = 0; printf(\"begun\\n\"); }
+		tracepoint:task:task_rename /pid == $program/ { @on = args->newcomm == \"np-counted\"; } $script" >/tmp/np-bt 2>&1 &
 	tracer=$!
 	wait_for_lines 1 begun /tmp/np-bt
 	echo >&9

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The witness under load (witness_load.c): a thousand violations of mixed kinds, floods, and quiet minutes with a
 # busy strict executor. NP_SEED repeats a run.
-# seconds: 400, 1200 with NP_LONG
+# seconds: 900, 1800 with NP_LONG
 . "$NP_LIB"
 load=$NP_BUILD/tests/vm/witness_load
 

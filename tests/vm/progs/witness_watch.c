@@ -9,7 +9,8 @@
  *	and what witness_say.h lists, up to end=PROVOCATION
  *
  * NP_AWAY names the node that pages go to (1). NP_BESIDE: somebody counts beside it, and is
- * waited for before and after ("ready", then a byte on stdin).
+ * waited for before and after ("ready", then a byte on stdin). What we count ourselves is
+ * between the two times that this thread is renamed, np-counted and back.
  */
 #include "witness_provoke.h"
 #include "witness_say.h"
@@ -88,14 +89,18 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 	if (beside)
 		hold();
 	forget_violations(mon);
+	if (beside)
+		prctl(PR_SET_NAME, "np-counted");
 	take_stats(mon, &before, my_tid());
 
 	what->act();
 
 	err = numaperf_monitor_flush(mon, 30000);
 	take_stats(mon, &after, my_tid());
-	if (beside)
+	if (beside) {
+		prctl(PR_SET_NAME, "np-witness");
 		hold();
+	}
 	say_truth(what);
 	printf("flush=%d\n", err);
 	say_violations(mon);
