@@ -507,14 +507,21 @@ static void no_ksm(void)
 
 static sem_t start, finished, leave;
 static bool spinning;
+static unsigned int hops; /* that the spinners have noticed themselves */
 static pthread_t spinner[SPINNERS];
 
 static void *spin(void *arg)
 {
+	int before = -1, cpu;
+
 	prctl(PR_SET_NAME, "np-spin");
 	sem_wait(&start);
-	while (__atomic_load_n(&spinning, __ATOMIC_RELAXED))
-		;
+	while (__atomic_load_n(&spinning, __ATOMIC_RELAXED)) {
+		cpu = sched_getcpu();
+		if (before >= 0 && cpu != before)
+			__atomic_fetch_add(&hops, 1, __ATOMIC_RELAXED);
+		before = cpu;
+	}
 	sem_post(&finished);
 	sem_wait(&leave);
 	return arg;
@@ -532,13 +539,17 @@ static void spinners(void)
 	cpus_of(topo, -1, &watched_cpus);
 }
 
+/* Until it has happened: a host that is busy lets the guest balance less. */
 static void load_balance(void)
 {
 	spinning = true;
+	hops = 0;
 	did(NULL, 0, 0);
 	for (int i = 0; i < SPINNERS; i++)
 		sem_post(&start);
 	sleep(8);
+	for (int i = 0; i < 32 && __atomic_load_n(&hops, __ATOMIC_RELAXED) < 24; i++)
+		sleep(1);
 	__atomic_store_n(&spinning, false, __ATOMIC_RELAXED);
 	for (int i = 0; i < SPINNERS; i++)
 		sem_wait(&finished);
