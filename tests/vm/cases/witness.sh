@@ -49,13 +49,15 @@ beside() {
 	exec 9>/tmp/np-in
 	wait_for_lines 1 ready /tmp/np-w
 	script=$(echo "$2" | sed "s/OURS/pid == $program \&\& @on/g")
+	# it ends by itself: of a SIGINT that comes while it does not wait for events, 0.17 takes no notice
 	bpftrace -q -e "BEGIN { @on = 0; printf(\"begun\\n\"); }
-		tracepoint:task:task_rename /pid == $program/ { @on = args->newcomm == \"np-counted\"; } $script" >/tmp/np-bt 2>&1 &
+		tracepoint:task:task_rename /pid == $program && args->newcomm == \"np-counted\"/ { @on = 1; }
+		tracepoint:task:task_rename /pid == $program && args->newcomm == \"np-witness\" && @on/ { exit(); }
+		$script" >/tmp/np-bt 2>&1 &
 	tracer=$!
 	wait_for_lines 1 begun /tmp/np-bt
 	echo >&9
 	wait_for_lines 2 ready /tmp/np-w
-	kill -INT $tracer
 	wait $tracer
 	echo >&9
 	exec 9>&-
