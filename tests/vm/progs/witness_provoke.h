@@ -267,11 +267,14 @@ static void hinting(void)
 	uint64_t end = now_ns() + 20000000000u;
 
 	balancing("1");
-	while (now_ns() < end) {
+	/* 6.1 does not see those that are marked: none left at home, five times in a row, will
+	 * do */
+	for (int gone = 0; now_ns() < end && gone < 5;) {
 		for (int i = 0; i < 20; i++)
 			touch(area, pages);
 		if (pages_on(area, pages, AWAY) == pages)
 			break;
+		gone = pages_on(area, pages, HOME) ? 0 : gone + 1;
 	}
 	balancing("0");
 	did(area, pages_on(area, pages, AWAY), getpid());
