@@ -153,7 +153,7 @@ struct numaperf_monitor {
 	int start_error;
 	int wake_fd;
 	bool stop, started;
-	uint64_t flush_wanted, flush_done, rounds;
+	uint64_t flush_wanted, look_wanted, flush_done, rounds;
 	size_t look_next;      /* the guarantee that the next interval's looks begin with */
 	uint64_t *exited_ns;   /* by slot */
 	uint32_t freeing;      /* odd while slots are freed */
@@ -229,8 +229,9 @@ int np_monitor_set_ranges(struct numaperf_monitor *mon);
 
 void *np_monitor_main(void *mon);
 
-/* Waits until the thread has taken everything in. 0 or -errno with its record. */
-int np_monitor_flush(struct numaperf_monitor *mon, int timeout_ms);
+/* Waits until the thread has taken everything in, and looked at everything where `look` says
+ * so. 0 or -errno with its record. */
+int np_monitor_flush(struct numaperf_monitor *mon, int timeout_ms, bool look);
 
 /* ---- monitor_event.c ---- */
 

@@ -62,9 +62,22 @@ static void add_cpu(char *text, size_t size, const char *word, int cpu, int node
 		add(text, size, " (node %d)", node);
 }
 
-static void say_cpu(const struct numaperf_violation *v, char *text, size_t size)
+/* The thread, unless the guarantee is named after it. */
+static bool named_after(const struct np_told *t)
 {
-	add(text, size, "thread %d was moved", v->tid);
+	char thread[32];
+
+	snprintf(thread, sizeof(thread), "thread %d", t->v.tid);
+	return !strcmp(thread, t->label);
+}
+
+static void say_cpu(const struct np_told *t, char *text, size_t size)
+{
+	const struct numaperf_violation *v = &t->v;
+
+	if (!named_after(t))
+		add(text, size, "thread %d ", v->tid);
+	add(text, size, "was moved");
 	add_cpu(text, size, "from", v->from_cpu, v->from_node);
 	add_cpu(text, size, "to", v->to_cpu, v->to_node);
 	if (v->count > 1)
@@ -105,10 +118,13 @@ static void say(struct np_told *t)
 	}
 	switch (v->kind) {
 	case NUMAPERF_VIOLATION_CPU:
-		say_cpu(v, text, size);
+		say_cpu(t, text, size);
 		break;
 	case NUMAPERF_VIOLATION_AFFINITY:
-		add(text, size, "the affinity of thread %d was changed", v->tid);
+		if (named_after(t))
+			add(text, size, "its affinity was changed");
+		else
+			add(text, size, "the affinity of thread %d was changed", v->tid);
 		break;
 	case NUMAPERF_VIOLATION_PAGE:
 		say_page(t, text, size);

@@ -133,7 +133,8 @@ static void take_settings(const struct numaperf_monitor *mon, struct np_snapshot
 	out->balancing_acted = mon->pte_updates >= 0 && updates > mon->pte_updates;
 }
 
-int np_monitor_snapshot(struct numaperf_monitor *mon, bool flush, struct np_snapshot *out)
+int np_monitor_snapshot(struct numaperf_monitor *mon, enum np_flush flush,
+			struct np_snapshot *out)
 {
 	int err = np_monitor_alive(mon, operation);
 	size_t n;
@@ -142,7 +143,7 @@ int np_monitor_snapshot(struct numaperf_monitor *mon, bool flush, struct np_snap
 	if (err)
 		return err;
 	if (flush)
-		out->flushed = !np_monitor_flush(mon, FLUSH_MS);
+		out->flushed = !np_monitor_flush(mon, FLUSH_MS, flush == NP_FLUSH_ALL);
 	out->since_ns = mon->since_ns;
 	out->scope = mon->scope;
 	out->pid = mon->pid;

@@ -240,13 +240,32 @@ static int find_thread(const struct numaperf_monitor *mon, size_t nth, uint32_t 
 	return *state == NP_SLOT_FREE ? -EAGAIN : 0;
 }
 
+/* On one node, up to now: also what it runs there while we ask. */
+static uint64_t thread_run(const struct numaperf_monitor *mon, size_t nth, unsigned int node)
+{
+	const struct np_counters *c = mon->counters;
+	const __u64 *counted = &c->thread_node[nth * c->nodes + node].run_ns;
+	uint64_t before, sum, now;
+	int tries = 8;
+
+	do {
+		before = sum = get(counted);
+		now = np_clock_ns();
+		for (unsigned int cpu = 0; c->on_cpu && cpu < c->cpus; cpu++)
+			if (__atomic_load_n(&c->on_cpu[cpu].node, __ATOMIC_RELAXED) == node)
+				sum += running_ns(&c->on_cpu[cpu], (uint32_t)nth, now);
+		/* it was switched away meanwhile: what it ran would be missing */
+	} while (get(counted) != before && --tries);
+	return sum;
+}
+
 static void add_part(const struct numaperf_monitor *mon, size_t nth, unsigned int node,
 		     struct numaperf_thread_activity *a)
 {
 	const struct np_thread_node *part =
 		&mon->counters->thread_node[nth * mon->counters->nodes + node];
 
-	a->run_time_ns += get(&part->run_ns);
+	a->run_time_ns += thread_run(mon, nth, node);
 	a->faults_local += get(&part->faults_local);
 	a->faults_remote += get(&part->faults_remote);
 	a->hinting_local += get(&part->hinting_local);
@@ -260,7 +279,6 @@ int numaperf_monitor_thread(const struct numaperf_monitor *mon, size_t nth,
 	int err = check(mon, activity ? &activity->sz : NULL);
 	const struct np_counters *c = mon->counters;
 	const struct np_thread *t;
-	uint64_t now;
 	uint32_t state;
 	char comm[16];
 
@@ -280,9 +298,6 @@ int numaperf_monitor_thread(const struct numaperf_monitor *mon, size_t nth,
 	ours.node_moves = get(&t->node_moves);
 	for (unsigned int node = 0; node < c->nodes; node++)
 		add_part(mon, nth, node, &ours);
-	now = np_clock_ns();
-	for (unsigned int cpu = 0; c->on_cpu && cpu < c->cpus; cpu++)
-		ours.run_time_ns += running_ns(&c->on_cpu[cpu], (uint32_t)nth, now);
 	np_snapshot_write(activity, activity->sz, &ours, sizeof(ours));
 	return 0;
 }
@@ -302,7 +317,7 @@ int numaperf_monitor_thread_node(const struct numaperf_monitor *mon, size_t nth,
 	if (err)
 		return err;
 	from = &mon->counters->thread_node[nth * mon->counters->nodes + (unsigned)node];
-	ours.run_time_ns = get(&from->run_ns);
+	ours.run_time_ns = thread_run(mon, nth, (unsigned)node);
 	ours.faults_local = get(&from->faults_local);
 	ours.faults_remote = get(&from->faults_remote);
 	ours.pages_landed = get(&from->pages_landed);

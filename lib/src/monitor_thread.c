@@ -154,7 +154,7 @@ void *np_monitor_main(void *arg)
 {
 	struct numaperf_monitor *mon = arg;
 	uint64_t due_ns = np_clock_ns(), wanted;
-	bool stop, flush;
+	bool stop, flush, look;
 
 	set_up(mon);
 	for (;;) {
@@ -165,10 +165,11 @@ void *np_monitor_main(void *arg)
 		stop = mon->stop;
 		wanted = mon->flush_wanted;
 		flush = wanted != mon->flush_done;
+		look = mon->look_wanted > mon->flush_done;
 		pthread_mutex_unlock(&mon->lock);
 		if (stop)
 			break;
-		go_round(mon, due, flush);
+		go_round(mon, due, look);
 		if (due)
 			due_ns = now + mon->interval_ns;
 		if (flush) {
@@ -186,7 +187,7 @@ void *np_monitor_main(void *arg)
 
 /* ---- waiting for it ---- */
 
-int np_monitor_flush(struct numaperf_monitor *mon, int timeout_ms)
+int np_monitor_flush(struct numaperf_monitor *mon, int timeout_ms, bool look)
 {
 	uint64_t until = np_clock_ns() + (uint64_t)MAX(timeout_ms, 0) * 1000000u, wanted;
 	struct timespec t = { .tv_sec = (time_t)(until / 1000000000u),
@@ -198,6 +199,8 @@ int np_monitor_flush(struct numaperf_monitor *mon, int timeout_ms)
 			       "the monitor's own callback cannot wait for it");
 	pthread_mutex_lock(&mon->lock);
 	wanted = ++mon->flush_wanted;
+	if (look)
+		mon->look_wanted = wanted;
 	np_monitor_wake(mon);
 	while (mon->flush_done < wanted)
 		if (pthread_cond_timedwait(&mon->changed, &mon->lock, &t) == ETIMEDOUT)
@@ -213,5 +216,5 @@ int numaperf_monitor_flush(struct numaperf_monitor *mon, int timeout_ms)
 {
 	int err = np_monitor_alive(mon, "monitor flush");
 
-	return err ? err : np_monitor_flush(mon, timeout_ms);
+	return err ? err : np_monitor_flush(mon, timeout_ms, true);
 }

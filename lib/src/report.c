@@ -110,7 +110,11 @@ int numaperf_report_create_opts(struct numaperf_report **report, struct numaperf
 			       "percent: 100 >= excellent >= good >= fair",
 			       "the thresholds of health are %u, %u and %u", excellent, good,
 			       fair);
-	err = np_monitor_snapshot(mon, !ours.no_flush, &taken);
+	err = np_monitor_snapshot(mon,
+				  ours.no_flush	     ? NP_FLUSH_NONE
+				  : ours.events_only ? NP_FLUSH_EVENTS
+						     : NP_FLUSH_ALL,
+				  &taken);
 	if (err)
 		return err;
 	return np_report_from_snapshot(report, &taken, &ours);

@@ -85,8 +85,15 @@ struct np_snapshot {
 /* Frees what a snapshot owns; the struct itself is the caller's. */
 void np_snapshot_free(struct np_snapshot *s);
 
-/* monitor_snapshot.c: takes it; `flush` waits as numaperf_report_create() says. 0 or an error
- * with its record. */
-int np_monitor_snapshot(struct numaperf_monitor *mon, bool flush, struct np_snapshot *out);
+/* What is waited for first: events that are under way, or looks at everything, too. */
+enum np_flush {
+	NP_FLUSH_NONE,
+	NP_FLUSH_EVENTS,
+	NP_FLUSH_ALL,
+};
+
+/* monitor_snapshot.c: takes it. 0 or an error with its record. */
+int np_monitor_snapshot(struct numaperf_monitor *mon, enum np_flush flush,
+			struct np_snapshot *out);
 
 #endif

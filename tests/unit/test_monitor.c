@@ -202,7 +202,7 @@ static struct np_snapshot snapshot(struct numaperf_monitor *mon)
 {
 	struct np_snapshot s;
 
-	assert_int_equal(np_monitor_snapshot(mon, true, &s), 0);
+	assert_int_equal(np_monitor_snapshot(mon, NP_FLUSH_ALL, &s), 0);
 	assert_true(s.flushed);
 	return s;
 }
@@ -384,10 +384,10 @@ static void a_move_is_told(void **state)
 	assert_int_equal(told.last.tid, np_gettid());
 	assert_int_equal(told.last.actor_pid, 77);
 	snprintf(want, sizeof(want),
-		 "thread %d: thread %d was moved from CPU 2 (node 1) to CPU 0 (node 0): "
+		 "thread %d: was moved from CPU 2 (node 1) to CPU 0 (node 0): "
 		 "affinity, "
 		 "by taskset (process 77)",
-		 np_gettid(), np_gettid());
+		 np_gettid());
 	assert_string_equal(told.message, want);
 	assert_int_equal(numaperf_monitor_next_violation(mon, &v), 1);
 	assert_string_equal(v.message, want);
@@ -769,6 +769,35 @@ static void after_a_lost_notice_all_is_looked_at(void **state)
 	assert_int_equal(totals(mon).notices_lost, 1);
 	destroy(mon);
 	assert_int_equal(told.count, 8);
+}
+
+/* What a report a second costs: events are taken in, nothing is looked at. */
+static void events_alone_can_be_waited_for(void **state)
+{
+	struct numaperf_monitor *mon =
+		create_with((struct numaperf_monitor_opts){ .interval_ms = 60000 });
+	struct np_event e = event(NP_EVENT_PAGE, NP_PAGE_MOVE_PAGES);
+	struct np_snapshot s;
+	uint64_t looks;
+
+	(void)state;
+	watch_memory(mon);
+	s = snapshot(mon);
+	looks = s.guarantee[0].looks;
+	np_snapshot_free(&s);
+	e.address = (uintptr_t)memory;
+	e.pages = 2;
+	violate(fake.range[0].watch, e);
+	assert_int_equal(np_monitor_snapshot(mon, NP_FLUSH_EVENTS, &s), 0);
+	assert_true(s.flushed);
+	assert_int_equal(s.guarantee[0].violations, 2);
+	assert_int_equal(s.guarantee[0].looks, looks);
+	np_snapshot_free(&s);
+	s = snapshot(mon);
+	assert_true(s.guarantee[0].looks > looks);
+	np_snapshot_free(&s);
+	destroy(mon);
+	assert_int_equal(told.count, 2);
 }
 
 /* ---- the registry ---- */
@@ -1321,6 +1350,7 @@ static void a_running_thread_has_run(void **state)
 	struct numaperf_monitor *mon = create();
 	struct np_counters *c = &fake.counters;
 	struct np_on_cpu *on = (struct np_on_cpu *)&c->on_cpu[0];
+	struct numaperf_thread_node part = { .sz = sizeof(part) };
 
 	(void)state;
 	memcpy(c->thread[0].comm, "a\tb", 4);
@@ -1331,6 +1361,12 @@ static void a_running_thread_has_run(void **state)
 	__atomic_store_n(&c->thread[0].state, NP_SLOT_LIVE, __ATOMIC_SEQ_CST);
 	assert_int_equal(numaperf_monitor_thread(mon, 0, &a), 0);
 	assert_true(a.run_time_ns >= 5000000000u);
+	/* of which node, too */
+	assert_int_equal(numaperf_monitor_thread_node(mon, 0, 0, &part), 0);
+	assert_true(part.run_time_ns >= a.run_time_ns);
+	on->node = 1; /* it is another CPU's */
+	assert_int_equal(numaperf_monitor_thread_node(mon, 0, 0, &part), 0);
+	assert_int_equal(part.run_time_ns, 0);
 	assert_string_equal(a.comm, "a?b");
 	assert_int_equal(a.tid, 7);
 	assert_int_equal(numaperf_monitor_thread(mon, 1024, &a), -ENOENT);
@@ -1437,6 +1473,7 @@ int main(void)
 		TEST(a_known_landing_needs_no_look),
 		TEST(a_collapse_is_looked_at),
 		TEST(a_suspicion_of_many_is_split),
+		TEST(events_alone_can_be_waited_for),
 		TEST(after_a_lost_notice_all_is_looked_at),
 		TEST(all_guarantees_now_and_later),
 		TEST(without_the_option_nothing_is_taken_in),

@@ -108,7 +108,7 @@ static struct np_snapshot snapshot(struct numaperf_monitor *mon)
 {
 	struct np_snapshot s;
 
-	assert_int_equal(np_monitor_snapshot(mon, true, &s), 0);
+	assert_int_equal(np_monitor_snapshot(mon, NP_FLUSH_ALL, &s), 0);
 	assert_true(s.sampler);
 	return s;
 }
@@ -581,7 +581,7 @@ static void watching_survives_each_failure(void **state)
 		if (!err) {
 			err = numaperf_monitor_watch_range(mon, p, PAGES * PAGE, &node0, NULL);
 			assert_true(!err || err == -ENOMEM);
-			err = np_monitor_snapshot(mon, false, &s);
+			err = np_monitor_snapshot(mon, NP_FLUSH_NONE, &s);
 			if (!err)
 				np_snapshot_free(&s);
 			numaperf_monitor_destroy(mon);
@@ -606,7 +606,7 @@ static void in_the_child(void *arg)
 	CHECK(numaperf_monitor_node(mon, 0, &a) == -EOWNERDEAD);
 	CHECK(numaperf_monitor_next_violation(mon, &v) == -EOWNERDEAD);
 	CHECK(numaperf_monitor_fd(mon) == -EOWNERDEAD);
-	CHECK(np_monitor_snapshot(mon, true, &s) == -EOWNERDEAD);
+	CHECK(np_monitor_snapshot(mon, NP_FLUSH_ALL, &s) == -EOWNERDEAD);
 	CHECK(numaperf_monitor_unwatch(mon, 1) == -EOWNERDEAD);
 	CHECK(numaperf_monitor_destroy(mon) == 0);
 	/* a new one works */

@@ -23,7 +23,8 @@ static struct np_snapshot snap;
 static struct numaperf_report *report;
 
 /* The monitor's part is the test's. */
-int np_monitor_snapshot(struct numaperf_monitor *mon, bool flush, struct np_snapshot *out)
+int np_monitor_snapshot(struct numaperf_monitor *mon, enum np_flush flush,
+			struct np_snapshot *out)
 {
 	(void)mon;
 	*out = snap;

@@ -57,8 +57,10 @@ struct numaperf_report_opts {
 	size_t sz;
 	/* Thresholds of health in percent; 0: 95, 85 and 70. Must not ascend. */
 	unsigned int excellent, good, fair;
-	bool no_flush; /* do not wait for what is under way (numaperf_monitor_flush) */
-	uint8_t reserved[3];
+	bool no_flush;	  /* do not wait for what is under way (numaperf_monitor_flush) */
+	bool events_only; /* wait for what the programs saw, and look at nothing anew: cheap,
+			     for a report a second */
+	uint8_t reserved[2];
 };
 
 struct numaperf_report;
