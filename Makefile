@@ -14,7 +14,8 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include
-MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+MANDIR  ?= $(DATADIR)/man
 V       ?= 0
 BPF     ?= 1
 WERROR  ?= 0
@@ -75,7 +76,7 @@ help: ## this text
 	@echo '  V=1 shows the commands        O=DIR moves the output      WERROR=1 makes warnings errors'
 	@echo '  BPF=0 builds without clang, bpftool and libbpf: what the kernel does is then only sampled'
 	@echo '  CC=clang, SAN=address,undefined or SAN=thread build a flavour in build/flavour/'
-	@echo '  install heeds DESTDIR, PREFIX ($(PREFIX)), BINDIR, LIBDIR, INCDIR and MANDIR'
+	@echo '  install heeds DESTDIR, PREFIX ($(PREFIX)), BINDIR, LIBDIR, INCDIR, DATADIR, MANDIR'
 
 c_files = $(shell find bpf lib/include lib/src tools tests -name '*.[ch]' 2>/dev/null | sort)
 

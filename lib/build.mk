@@ -56,7 +56,7 @@ $(O)/install.flags: FORCE
 	$(call remember,$(PREFIX) $(LIBDIR) $(INCDIR) $(lib_libs))
 
 install: all ## install the library, headers, tools and man pages below $(DESTDIR)$(PREFIX)
-	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/numaperf $(DESTDIR)$(BINDIR)
+	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/numaperf
 	$(Q)install -m 644 $(O)/lib/libnumaperf.a $(DESTDIR)$(LIBDIR)/
 	$(Q)install -m 755 $(lib_real) $(DESTDIR)$(LIBDIR)/libnumaperf.so.$(VERSION)
 	$(Q)ln -sf libnumaperf.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(notdir $(lib_real))
@@ -64,7 +64,6 @@ install: all ## install the library, headers, tools and man pages below $(DESTDI
 	$(Q)install -m 644 lib/include/numaperf.h $(DESTDIR)$(INCDIR)/
 	$(Q)install -m 644 lib/include/numaperf/*.h $(DESTDIR)$(INCDIR)/numaperf/
 	$(Q)install -m 644 $(O)/lib/numaperf.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
-	$(Q)for tool in $(tools); do install -m 755 $$tool $(DESTDIR)$(BINDIR)/ || exit 1; done
 	$(Q)for page in $(wildcard lib/man/*.[1-8]); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 

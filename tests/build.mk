@@ -2,7 +2,7 @@
 # Test programs: one a file. They see the library's inside, so that the seam can be reached.
 
 c_flags_tests := -Ilib/src -Itools -Itests/unit
-test_libs     := -lcmocka $(tool_libs) $(lib_libs) -lm
+test_libs      = -lcmocka $(tool_libs) $(top_libs) $(lib_libs) -lm
 
 # tests/<folder>/*.c becomes $(O)/tests/<folder>/*; in unit/ the files without test_ help the others.
 unit_helpers  := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))

@@ -16,6 +16,10 @@ group() {
 		pkg-config pkgconf
 		libnuma-dev numactl-devel
 		libjansson-dev jansson-devel
+		libncurses-dev ncurses-devel
+		libzstd-dev libzstd-devel
+		libmicrohttpd-dev libmicrohttpd-devel
+		libdw-dev elfutils-devel
 		EOF
 	bpf) cat <<-'EOF' ;;
 		clang
@@ -43,6 +47,12 @@ group() {
 		python3
 		zstd
 		jq
+		tmux
+		aha
+		curl
+		prometheus golang-github-prometheus
+		chromium
+		systemd
 		EOF
 	bench) printf 'hwloc-nox hwloc\nlibhwloc-dev hwloc-devel\n' ;;
 	vm) sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/vm/packages" ;;
@@ -75,6 +85,10 @@ need_build() {
 		probe 'the C library (stdio.h)' 'libc6-dev' '#include <stdio.h>'
 		probe 'numaif.h' 'libnuma-dev (Fedora: numactl-devel)' '#include <numaif.h>'
 		probe 'jansson.h' 'libjansson-dev (Fedora: jansson-devel)' '#include <jansson.h>'
+		probe 'curses.h' 'libncurses-dev (Fedora: ncurses-devel)' '#include <curses.h>'
+		probe 'zstd.h' 'libzstd-dev (Fedora: libzstd-devel)' '#include <zstd.h>'
+		probe 'microhttpd.h' 'libmicrohttpd-dev (Fedora: libmicrohttpd-devel)' '#include <microhttpd.h>'
+		probe 'elfutils/libdwfl.h' 'libdw-dev (Fedora: elfutils-devel)' '#include <elfutils/libdwfl.h>'
 	fi
 	complain
 }
@@ -132,7 +146,14 @@ install)
 	fi
 	echo "numaperf: installing with apt: $packages"
 	log=$(mktemp)
-	trap 'rm -f "$log"' EXIT
+	policy=/usr/sbin/policy-rc.d
+	mine=''
+	trap 'rm -f "$log"; [ -z "$mine" ] || $sudo rm -f "$policy"' EXIT
+	# what the tests run they start themselves: no database is left running on this machine
+	if [ ! -e "$policy" ]; then
+		mine=1
+		printf '#!/bin/sh\nexit 101\n' | $sudo sh -c "cat >$policy && chmod 755 $policy"
+	fi
 	apt() {
 		$sudo env DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Use-Pty=0 \
 			-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >>"$log" 2>&1 </dev/null

@@ -16,7 +16,8 @@ prefix=/opt/np
 $MAKE --no-print-directory O="$out" DESTDIR="$dest" PREFIX=$prefix install >"$o" 2>&1
 result 'make install DESTDIR= PREFIX=' $? "$o"
 root=$dest$prefix
-for f in bin/numaperf lib/libnumaperf.so lib/libnumaperf.so.0 lib/libnumaperf.a lib/pkgconfig/numaperf.pc \
+for f in bin/numaperf bin/numaperf-top share/man/man1/numaperf-top.1 share/numaperf/grafana.json \
+	share/bash-completion/completions/numaperf-top share/zsh/site-functions/_numaperf-top lib/libnumaperf.so lib/libnumaperf.so.0 lib/libnumaperf.a lib/pkgconfig/numaperf.pc \
 	include/numaperf.h include/numaperf/executor.h share/man/man1/numaperf.1 share/man/man7/numaperf.7; do
 	[ -f "$root/$f" ]
 	result "installs $f" $?
@@ -26,6 +27,10 @@ done
 result 'installs every public header and no other' $? "$o"
 [ "$(find "$dest" -type f -o -type l | grep -cv "^$root/")" = 0 ]
 result 'installs nothing outside of PREFIX' $?
+
+unit=$root/lib/systemd/system/numaperf-top.service
+grep -q "^ExecStart=$prefix/bin/numaperf-top " "$unit"
+result 'installs the unit, which starts what was installed' $? "$unit"
 
 export PKG_CONFIG_PATH=$root/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
 version=$(pkg-config --modversion numaperf)

@@ -22,9 +22,9 @@ PATH=$work/bin:$PATH $MAKE --no-print-directory "-j$(nproc)" BPF=0 BPFTOOL="$wor
 result 'make BPF=0 builds without clang and bpftool' $? "$o"
 ! ls "$out"/obj/bpf/*.o >/dev/null 2>&1
 result 'no program was compiled' $?
-readelf -d "$out/lib/libnumaperf.so.0" "$out/bin/numaperf" >"$o" 2>&1
+readelf -d "$out"/lib/libnumaperf.so.0 "$out"/bin/numaperf* >"$o" 2>&1
 ! grep -qE 'NEEDED.*lib(bpf|elf)\.' "$o"
-result 'neither the library nor the tool asks for libbpf or libelf' $? "$o"
+result 'neither the library nor the tools ask for libbpf or libelf' $? "$o"
 ! grep -qE -- '-l(bpf|elf)' "$out/lib/numaperf.pc"
 result 'nor does numaperf.pc' $? "$out/lib/numaperf.pc"
 
@@ -51,6 +51,11 @@ if [ "$(nproc)" -gt 1 ]; then
 fi
 kill $child
 child=''
+
+"$out/bin/numaperf-top" -b -n 1 -d 0.3 --json >"$o" 2>&1
+st=$?
+[ $st = 0 ] && jq -e '.sampler and (.notes[0] | test("built without BPF"))' "$o" >/dev/null
+result 'numaperf-top samples, and says why' $? "$o"
 
 "$out/examples/diagnostics" >"$o" 2>&1 && grep -qE '^Guarantees: (unverified|none)$' "$o"
 result 'the example diagnostics runs and claims no more than a sampler can know' $? "$o"
