@@ -48,6 +48,7 @@ group() {
 		zstd
 		jq
 		tmux
+		ncurses-term
 		aha
 		curl
 		prometheus golang-github-prometheus

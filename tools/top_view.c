@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <term.h>
 #include <time.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -1097,13 +1098,26 @@ static int take(struct view *v, char *error, size_t size)
 
 /* ---- the terminal ---- */
 
+/* Cold to hot. A terminal with true colour takes no numbers of a palette, but the colours. */
+static void set_heat(short at)
+{
+	static const int palette[HEATS] = { 24, 30, 64, 136, 166, 160 };
+	static const int direct[HEATS] = { 0x005f87, 0x008787, 0x5f8700,
+					   0xaf8700, 0xd75f00, 0xd70000 };
+	static const int few[HEATS] = { COLOR_BLUE,   COLOR_CYAN,    COLOR_GREEN,
+					COLOR_YELLOW, COLOR_MAGENTA, COLOR_RED };
+	int pair = PAIR_HEAT + at;
+
+	if (tigetflag("RGB") == 1)
+		init_extended_pair(pair, 0xffffff, direct[at]);
+	else if (COLORS >= 256)
+		init_extended_pair(pair, 231, palette[at]);
+	else
+		init_extended_pair(pair, COLOR_WHITE, few[at]);
+}
+
 static void set_colours(struct view *v)
 {
-	/* cold to hot: of 256 the cube's, of 8 what there is */
-	static const short many[HEATS] = { 24, 30, 64, 136, 166, 160 };
-	static const short few[HEATS] = { COLOR_BLUE,	COLOR_CYAN,    COLOR_GREEN,
-					  COLOR_YELLOW, COLOR_MAGENTA, COLOR_RED };
-
 	if (!v->opts->colour || !has_colors() || start_color() == ERR)
 		return;
 	v->colour = true;
@@ -1114,8 +1128,7 @@ static void set_colours(struct view *v)
 	init_pair(PAIR_WARN, COLOR_YELLOW, -1);
 	init_pair(PAIR_DIM, -1, -1);
 	for (short i = 0; i < HEATS; i++)
-		init_pair((short)(PAIR_HEAT + i), COLORS >= 256 ? 231 : COLOR_WHITE,
-			  COLORS >= 256 ? many[i] : few[i]);
+		set_heat(i);
 }
 
 static int open_terminal(struct view *v, SCREEN **screen, char *error, size_t size)

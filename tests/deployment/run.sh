@@ -48,7 +48,7 @@ build() { # NAME SOURCE... -- LIBRARY...
 build probe tests/deployment/probe.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build hard_mode lib/examples/hard_mode.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
 	build diagnostics lib/examples/diagnostics.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
-	build numaperf tools/*.c "$out/lib/libnumaperf.a" $(static_libs "$out") &&
+	cp "$out/bin/numaperf" "$out/bin/numaperf-top" "$stage/bin/" &&
 	build seccomp_run tests/deployment/seccomp_run.c -ljansson -lseccomp
 result 'the programs to deploy are built' $? "$o"
 [ "$tap_bad" = 0 ] || { tap_done; exit 1; }
@@ -98,7 +98,20 @@ everyday() { # WHERE COMMAND...
 	go "$@" probe strict-unwitnessed
 	all_ok
 	result "$where: strict-unwitnessed works" $? "$o"
+	screen "$where" "$@"
 	demo "$where" "$@"
+}
+
+# What is seen everywhere, and what is missing is said.
+screen() { # WHERE COMMAND...
+	where=$1
+	shift
+	go "$@" numaperf-top -b -n 1 -d 0.3 --json
+	[ "$st" = 0 ] && json '(.nodes | length) > 0 and (.processes | length) > 0 and
+		(.sampler == false or (.notes[0] | test("sampled: .*(run as root|setcap|CAP_BPF|BPF)")))'
+	st=$?
+	jq -c '{sampler, notes, hooks}' "$o" >"$stage/jq" 2>&1
+	result "$where: numaperf-top shows what it may, and says what is missing" $st "$stage/jq"
 }
 
 demo() { # WHERE COMMAND...
@@ -116,6 +129,7 @@ hard() { # WHERE COMMAND...
 	go "$@" numaperf check --json
 	[ "$st" = 0 ] && json '.hard_mode and .missing == []'
 	result "$where: check says that hard mode is available" $? "$o"
+	screen "$where" "$@"
 	go "$@" probe strict
 	all_ok && says 'enforcement strict'
 	result "$where: strict pin, memory and executor" $? "$o"

@@ -250,6 +250,49 @@ shot "$o" 80x24 1
 unset NO_COLOR
 [ "$(colours)" = 0 ]
 result 'NO_COLOR: there are none' $?
+# 8 colours, and true ones: what a terminal cannot show is not asked of it
+for term in linux xterm-256color xterm-direct; do
+	terminal 80 24 "TERM=$term '$top' --replay '$recording' --at 24 2>'$e'; sleep 60"
+	settle
+	tm send-keys 1
+	settle
+	tm capture-pane -p -e >"$o"
+	case $term in
+	linux) grep -qE $'\033\\[([0-9]+;)*4[0-7]m' "$o" && ! grep -q '[34]8;[25]' "$o" ;;
+	xterm-256color) grep -q '48;5;166' "$o" ;;
+	*) grep -q '48;2;215;95;0' "$o" || grep -q '48:2' "$o" ;;
+	esac
+	result "colours of $term" $? "$o" "$e"
+done
+# the wheel and clicks, as a terminal sends them: \e[M, button, column, line
+mouse() { # BUTTON COLUMN LINE
+	tm send-keys -l "$(printf '\033[M')$(python -c 'import sys; print("".join(chr(int(n)) for n in sys.argv[1:]))' \
+		$((32 + $1)) $((33 + $2)) $((33 + $3)))"
+}
+click() { # COLUMN LINE
+	mouse 0 "$@"
+	mouse 3 "$@"
+	settle
+}
+shot "$o" 80x24 1
+click 14 1
+tm capture-pane -p | sed 's/ *$//' | diff "$golden/processes-80x24" - >"$work/diff"
+result 'a click on a tab opens the screen' $? "$work/diff"
+click 14 3
+tm capture-pane -p >"$o"
+tm send-keys i
+settle
+tm capture-pane -p | tail -n 1 | grep -q '^CPU%'
+result 'a click on a title sorts by it' $? "$o"
+shot "$o" 80x24 2
+mouse 65 5 10
+mouse 65 5 10
+settle
+tm send-keys Enter
+settle
+tm capture-pane -p | sed -n 5p >"$o"
+! grep -q ' 203 ' "$o"
+result 'the wheel moves' $? "$o"
 shot "$o" 80x24 1
 tm send-keys q
 sleep 0.5
