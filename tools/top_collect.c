@@ -275,8 +275,8 @@ static int take_processes(struct collect *c, struct top_frame *f, uint64_t now_n
 		if (i && f->thread[i].pid == f->thread[i - 1].pid)
 			continue;
 		/* an id of 0: of another pid namespace */
-		if (f->thread[i].pid > 0)
-			top_procs_see(&c->procs, f->thread[i].pid, now_ns);
+		if (f->thread[i].pid > 0 && !top_procs_see(&c->procs, f->thread[i].pid, now_ns))
+			top_procs_see_ended(&c->procs, f->thread[i].pid, f->thread[i].comm);
 	}
 	if (c->opts.pid)
 		top_procs_see(&c->procs, c->opts.pid, now_ns);

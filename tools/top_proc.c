@@ -194,9 +194,28 @@ static void check(struct top_procs *procs, struct top_proc *p, uint64_t now_ns)
 	fill(procs, p, &line);
 }
 
+static struct top_proc *enter(struct top_procs *procs, int pid)
+{
+	struct top_proc *p = calloc(1, sizeof(*p)), **at = bucket(procs, pid);
+
+	if (p)
+		p->ended_ns_on =
+			calloc(procs->nodes ? procs->nodes : 1, sizeof(*p->ended_ns_on));
+	if (!p || !p->ended_ns_on) {
+		free(p);
+		return NULL;
+	}
+	p->pid = pid;
+	p->seen = true;
+	p->next = *at;
+	*at = p;
+	procs->count++;
+	return p;
+}
+
 struct top_proc *top_procs_see(struct top_procs *procs, int pid, uint64_t now_ns)
 {
-	struct top_proc *p = top_procs_find(procs, pid), **at;
+	struct top_proc *p = top_procs_find(procs, pid);
 	struct stat_line line;
 
 	if (p) {
@@ -208,22 +227,24 @@ struct top_proc *top_procs_see(struct top_procs *procs, int pid, uint64_t now_ns
 	}
 	if (!read_stat(procs, pid, &line))
 		return NULL;
-	p = calloc(1, sizeof(*p));
-	if (p)
-		p->ended_ns_on =
-			calloc(procs->nodes ? procs->nodes : 1, sizeof(*p->ended_ns_on));
-	if (!p || !p->ended_ns_on) {
-		free(p);
+	p = enter(procs, pid);
+	if (!p)
 		return NULL;
-	}
-	p->pid = pid;
 	p->checked_ns = now_ns;
-	p->seen = true;
 	fill(procs, p, &line);
-	at = bucket(procs, pid);
-	p->next = *at;
-	*at = p;
-	procs->count++;
+	return p;
+}
+
+struct top_proc *top_procs_see_ended(struct top_procs *procs, int pid, const char *comm)
+{
+	struct top_proc *p = enter(procs, pid);
+
+	if (!p)
+		return NULL;
+	p->life = ++procs->lives;
+	p->ppid = p->uid = -1;
+	p->gone = true;
+	snprintf(p->comm, sizeof(p->comm), "%s", comm);
 	return p;
 }
 

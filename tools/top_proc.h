@@ -47,6 +47,10 @@ struct top_proc *top_procs_find(const struct top_procs *procs, int pid);
 /* Finds or enters a process and takes it as seen; NULL: it has ended, or no memory. */
 struct top_proc *top_procs_see(struct top_procs *procs, int pid, uint64_t now_ns);
 
+/* One that had ended before /proc was asked: its threads are known, and no more. NULL: no
+ * memory. */
+struct top_proc *top_procs_see_ended(struct top_procs *procs, int pid, const char *comm);
+
 /* All processes of /proc are seen. 0 or -errno. */
 int top_procs_see_all(struct top_procs *procs, uint64_t now_ns);
 

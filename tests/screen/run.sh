@@ -338,7 +338,11 @@ query 'up{job="numaperf"}' | jq -e '.data.result[0].value[1] == "1"' >/dev/null
 result 'Prometheus scrapes it' $? "$work/prom.log"
 jq -r '.panels[].targets[].expr' tools/grafana.json | sed 's/\$instance/127.0.0.1:'"$port"'/g' |
 	while read -r expr; do
-		answer=$(query "$expr")
+		for _ in 1 2 3 4 5; do # it says "Service Unavailable" now and then
+			answer=$(query "$expr")
+			[ "${answer#"{"}" = "$answer" ] || break
+			sleep 1
+		done
 		echo "$answer" | jq -e '.status == "success"' >/dev/null 2>&1 || echo "$expr: $answer"
 	done >"$o"
 [ ! -s "$o" ]
@@ -408,7 +412,8 @@ result 'and draws it' $? "$e"
 p=$!
 pids="$pids $p"
 sleep 2
-for _ in $(seq 500); do /bin/true; done
+# those that ended since the last update are shown: what that takes is had by now
+for _ in $(seq 3000); do /bin/true; done
 before=$(awk '/VmRSS/ { print $2 }' /proc/$p/status)
 for _ in $(seq $([ -n "${NP_LONG:-}" ] && echo 20000 || echo 4000)); do /bin/true; done
 sleep 30 &

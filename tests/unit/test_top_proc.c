@@ -137,6 +137,22 @@ static void another_of_the_same_number(void **state)
 	assert_int_equal(procs.count, 0);
 }
 
+/* Who lived between two frames has done what its threads did, all the same. */
+static void one_that_had_ended(void **state)
+{
+	struct top_proc *p;
+
+	(void)state;
+	assert_null(top_procs_see(&procs, 10, SECOND));
+	p = top_procs_see_ended(&procs, 10, "short");
+	assert_string_equal(p->comm, "short");
+	assert_true(p->gone && p->seen);
+	assert_ptr_equal(top_procs_see(&procs, 10, 2 * SECOND), p);
+	top_procs_forget(&procs);
+	top_procs_forget(&procs);
+	assert_int_equal(procs.count, 0);
+}
+
 static void all_are_seen(void **state)
 {
 	(void)state;
@@ -322,10 +338,11 @@ static void what_nodes_have(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_a_process_is), TEST(another_of_the_same_number),
-		TEST(all_are_seen),	 TEST(which_cgroup),
-		TEST(which_container),	 TEST(where_its_memory_is),
-		TEST(its_regions),	 TEST(what_nodes_have),
+		TEST(what_a_process_is),   TEST(another_of_the_same_number),
+		TEST(one_that_had_ended),  TEST(all_are_seen),
+		TEST(which_cgroup),	   TEST(which_container),
+		TEST(where_its_memory_is), TEST(its_regions),
+		TEST(what_nodes_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
