@@ -269,6 +269,8 @@ void np_guard_settle(struct numaperf_monitor *mon, struct np_guard *g,
 		     const struct np_event *e);
 /* The lock is taken inside. Everything once, or what an interval may cost. */
 void np_monitor_look(struct numaperf_monitor *mon, bool all);
+/* A look found more pages astray than anything has told of so far. */
+bool np_monitor_puzzled(struct numaperf_monitor *mon);
 void np_monitor_settle(struct numaperf_monitor *mon);
 /* Settings as they are now. */
 void np_monitor_look_settings(struct numaperf_monitor *mon);

@@ -284,22 +284,52 @@ static uint64_t on_the_way(const struct numaperf_monitor *mon, struct np_guard *
 	return now - g->wait_ns < mon->interval_ns ? pages : 0;
 }
 
-static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
-			 const struct np_event *cause)
+static bool watches_moves(const struct numaperf_monitor *mon)
 {
-	bool exact = mon->hooks &&
-		     mon->hook[NUMAPERF_METRIC_PAGE_MOVES].rung >= NUMAPERF_RUNG_TP_BTF;
+	return mon->hooks && mon->hook[NUMAPERF_METRIC_PAGE_MOVES].rung >= NUMAPERF_RUNG_TP_BTF;
+}
+
+/* Of the pages that the look found astray: how many nothing has told of. */
+static uint64_t unexplained(const struct numaperf_monitor *mon, struct np_guard *g,
+			    const struct np_event *cause)
+{
+	bool exact = watches_moves(mon);
 	uint64_t known = exact ? np_guard_violations(mon, g) : g->strays;
-	uint64_t stray = g->sweep.stray, unseen;
-	struct np_event e;
 
 	if (exact && !cause)
 		known += on_the_way(mon, g);
-	if (stray > known) {
-		e = np_event_of(NP_EVENT_PAGE, NP_PAGE_UNKNOWN, stray - known);
+	return g->sweep.stray > known ? g->sweep.stray - known : 0;
+}
+
+bool np_monitor_puzzled(struct numaperf_monitor *mon)
+{
+	bool puzzled = false;
+
+	if (!watches_moves(mon))
+		return false;
+	pthread_mutex_lock(&mon->lock);
+	for (size_t i = 0; i < mon->guards && !puzzled; i++) {
+		struct np_guard *g = mon->guard[i];
+
+		puzzled = g->seen.kind == NUMAPERF_GUARANTEE_PAGES && !g->quiet &&
+			  np_guard_live(g) && g->look != -EINPROGRESS &&
+			  unexplained(mon, g, NULL);
+	}
+	pthread_mutex_unlock(&mon->lock);
+	return puzzled;
+}
+
+static void settle_pages(struct numaperf_monitor *mon, struct np_guard *g,
+			 const struct np_event *cause)
+{
+	uint64_t stray = g->sweep.stray, news = unexplained(mon, g, cause), unseen;
+	struct np_event e;
+
+	if (news) {
+		e = np_event_of(NP_EVENT_PAGE, NP_PAGE_UNKNOWN, news);
 		if (cause) {
 			e = *cause;
-			e.pages = stray - known;
+			e.pages = news;
 		}
 		e.address = (uintptr_t)g->sweep.first;
 		e.to_node = g->sweep.node;

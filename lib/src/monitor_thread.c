@@ -13,6 +13,9 @@
 #include <linux/capability.h>
 #include <time.h>
 
+/* Between a page's move and its tracepoint a CPU may be taken away. */
+#define CAUSE_NS 10000000
+
 static void on_event(void *ctx, const struct np_event *e)
 {
 	struct numaperf_monitor *mon = ctx;
@@ -26,6 +29,18 @@ static void drain(struct numaperf_monitor *mon)
 {
 	if (mon->hooks)
 		np_hooks_poll(mon->hooks, 0, on_event, mon);
+}
+
+/* The kernel moves first and tells then: what a look finds in between has its event on the
+ * way, and gets a moment to be told with its cause. */
+static void await_cause(struct numaperf_monitor *mon)
+{
+	uint64_t end = np_clock_ns() + CAUSE_NS;
+
+	while (np_monitor_puzzled(mon) && np_clock_ns() < end) {
+		np_sys->poll(NULL, 0, 1);
+		drain(mon);
+	}
 }
 
 /* What was counted and left no event, not even a while later. */
@@ -116,6 +131,7 @@ static void go_round(struct numaperf_monitor *mon, bool due, bool all)
 			np_sampler_round(mon);
 	}
 	drain(mon);
+	await_cause(mon);
 	settle(mon);
 	if (due || all)
 		free_exited(mon);

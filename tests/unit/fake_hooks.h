@@ -33,6 +33,8 @@ static struct {
 	struct np_counters counters;
 	struct np_event *event;
 	size_t events, room;
+	struct np_event late; /* comes with the poll that makes late_polls 0 */
+	int late_polls;
 	int fd, opened, closed, watched, pinned, unpinned, freed;
 	unsigned int pin_watch;
 	int pin_tid, watched_tgid;
@@ -195,10 +197,16 @@ int np_hooks_poll(struct np_hooks *hooks, int timeout_ms, np_event_fn fn, void *
 {
 	struct np_event *event;
 	uint64_t drained;
+	bool late;
 	size_t n;
 
 	(void)hooks;
 	(void)timeout_ms;
+	pthread_mutex_lock(&fake.lock);
+	late = fake.late_polls && !--fake.late_polls;
+	pthread_mutex_unlock(&fake.lock);
+	if (late)
+		fake_event(&fake.late);
 	pthread_mutex_lock(&fake.lock);
 	if (read(fake.fd, &drained, sizeof(drained)) < 0 && errno != EAGAIN)
 		abort();

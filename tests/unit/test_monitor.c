@@ -728,6 +728,25 @@ static void a_collapse_is_looked_at(void **state)
 	destroy(mon);
 }
 
+/* The look came between the kernel's deed and its tracepoint. */
+static void a_cause_may_be_late(void **state)
+{
+	struct numaperf_monitor *mon = create_tp_btf();
+
+	(void)state;
+	put(0, 8, 1);
+	pthread_mutex_lock(&fake.lock);
+	fake.late = event(NP_EVENT_COLLAPSE, NP_PAGE_COLLAPSE);
+	fake.late.tgid = (uint32_t)getpid();
+	fake.late_polls = 2; /* of which the round's own is one */
+	pthread_mutex_unlock(&fake.lock);
+	flush(mon);
+	assert_int_equal(told.count, 8);
+	assert_int_equal(told.last.page_cause, NUMAPERF_PAGE_COLLAPSE);
+	assert_int_equal(totals(mon).violations, 8);
+	destroy(mon);
+}
+
 static void a_suspicion_of_many_is_split(void **state)
 {
 	struct np_event e = event(NP_EVENT_SUSPECT, NP_PAGE_MOVE_PAGES);
@@ -1472,6 +1491,7 @@ int main(void)
 		TEST(a_suspicion_is_refuted),
 		TEST(a_known_landing_needs_no_look),
 		TEST(a_collapse_is_looked_at),
+		TEST(a_cause_may_be_late),
 		TEST(a_suspicion_of_many_is_split),
 		TEST(events_alone_can_be_waited_for),
 		TEST(after_a_lost_notice_all_is_looked_at),

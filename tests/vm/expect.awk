@@ -78,7 +78,7 @@ file == 1 {
 		want_of[++lines] = $0
 	next
 }
-/^message=/ { messages = messages "#   " $0 "\n"; next }
+/^(message|reason\..*)=/ { messages = messages "#   " $0 "\n"; next }
 /^died=/ { died = $0 }
 {
 	i = index($0, "=")
