@@ -71,11 +71,14 @@ wait_for_lines() { # count, word, file
 # sums of our keys that match, and of bpftrace's
 w() { grep -E "^$1=" /tmp/np-w | awk -F= '{ n += $2 } END { print n + 0 }'; }
 b() { sed -n "s/^@$1: *//p" /tmp/np-bt | awk '{ n += $1 } END { print n + 0 }'; }
-near() { # name, ours, bpftrace's: within one per cent, and not nothing
-	if [ "$3" -gt 0 ] && [ $((($2 > $3 ? $2 - $3 : $3 - $2) * 100)) -le "$3" ]; then
-		t_ok "$1: $2, bpftrace $3"
+# name, ours, bpftrace's: within one per cent, and not nothing. With a fourth: ours of a window that holds bpftrace's,
+# which holds that of the second. A page with a hint moves when it is touched, and taking a reading touches some.
+near() {
+	most=${4:-$2}
+	if [ "$3" -gt 0 ] && [ $((($2 - $3) * 100)) -le "$3" ] && [ $((($3 - most) * 100)) -le "$3" ]; then
+		t_ok "$1: $2${4:+ to $4}, bpftrace $3"
 	else
-		t_fail "$1" "ours $2, bpftrace $3" "$(cat /tmp/np-bt)"
+		t_fail "$1" "ours $2${4:+ to $4}, bpftrace $3" "$(cat /tmp/np-bt)"
 	fi
 }
 
@@ -87,8 +90,10 @@ near 'pages that somebody else moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.move_page
 
 beside hinting "kprobe:task_numa_fault /OURS/ { @faults = count(); }
 	tracepoint:migrate:mm_migrate_pages /OURS/ { @moved = sum(args->succeeded); }"
-near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)"
-near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)"
+near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)" \
+	"$(w 'outer\.cell\.[0-9]\.[0-9]\.hinting')"
+near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)" \
+	"$(w 'outer\.flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')"
 
 beside many-faults "kprobe:$new_anon /OURS/ { @faults = count(); }"
 near 'faults' "$(w 'thread\.faults_(local|remote)')" "$(b faults)"

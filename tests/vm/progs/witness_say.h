@@ -256,21 +256,22 @@ static inline void say_cause(const char *prefix, const char *cause, uint64_t n)
 		printf("%s.%s=%" PRIu64 "\n", prefix, word, n);
 }
 
-static inline void say_pair(const struct stats *a, const struct stats *b, int i, int j)
+static inline void say_pair(const char *window, const struct stats *a, const struct stats *b,
+			    int i, int j)
 {
 	static const char *const kinds[] = { "anon", "huge", "file", "text" };
 	char prefix[48];
 
-	snprintf(prefix, sizeof(prefix), "cell.%d.%d", i, j);
+	snprintf(prefix, sizeof(prefix), "%scell.%d.%d", window, i, j);
 	for (int k = 0; k < NUMAPERF_PAGE_KINDS; k++)
 		say_cause(prefix, kinds[k], b->cell[i][j].pages[k] - a->cell[i][j].pages[k]);
 	say_cause(prefix, "hinting",
 		  b->cell[i][j].hinting_faults - a->cell[i][j].hinting_faults);
-	snprintf(prefix, sizeof(prefix), "flow.%d.%d.threads", i, j);
+	snprintf(prefix, sizeof(prefix), "%sflow.%d.%d.threads", window, i, j);
 	for (int k = 0; k < NUMAPERF_MOVE_CAUSES; k++)
 		say_cause(prefix, numaperf_move_cause_name((enum numaperf_move_cause)k),
 			  b->flow[i][j].threads[k] - a->flow[i][j].threads[k]);
-	snprintf(prefix, sizeof(prefix), "flow.%d.%d.pages", i, j);
+	snprintf(prefix, sizeof(prefix), "%sflow.%d.%d.pages", window, i, j);
 	for (int k = 0; k < NUMAPERF_PAGE_CAUSES; k++)
 		say_cause(prefix, numaperf_page_cause_name((enum numaperf_page_cause)k),
 			  b->flow[i][j].pages[k] - a->flow[i][j].pages[k]);
@@ -290,13 +291,19 @@ static inline void say_spinners(const struct stats *a, const struct stats *b)
 	say_cause("spin", "moves", all);
 }
 
+static inline void say_pairs(const char *window, const struct stats *a, const struct stats *b)
+{
+	for (int i = 0; i < NODES; i++)
+		for (int j = 0; j < NODES; j++)
+			say_pair(window, a, b, i, j);
+}
+
 static inline void say_stats(const struct stats *a, const struct stats *b)
 {
 	char prefix[32];
 
+	say_pairs("", a, b);
 	for (int i = 0; i < NODES; i++) {
-		for (int j = 0; j < NODES; j++)
-			say_pair(a, b, i, j);
 		snprintf(prefix, sizeof(prefix), "node.%d", i);
 #define SAY_OF node[i]
 		SAY_GROWN(prefix, faults_local);

@@ -73,7 +73,7 @@ static void say_truth(const struct provocation *what)
 
 static void provoke(struct numaperf_monitor *mon, const struct provocation *what)
 {
-	static struct stats before, after;
+	static struct stats before, after, outer_before, outer_after;
 	uint64_t thread, range = 0;
 	int err;
 
@@ -89,8 +89,10 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 	if (beside)
 		hold();
 	forget_violations(mon);
-	if (beside)
+	if (beside) {
+		take_stats(mon, &outer_before, my_tid());
 		prctl(PR_SET_NAME, "np-counted");
+	}
 	take_stats(mon, &before, my_tid());
 
 	what->act();
@@ -99,12 +101,15 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 	take_stats(mon, &after, my_tid());
 	if (beside) {
 		prctl(PR_SET_NAME, "np-witness");
+		take_stats(mon, &outer_after, my_tid());
 		hold();
 	}
 	say_truth(what);
 	printf("flush=%d\n", err);
 	say_violations(mon);
 	say_stats(&before, &after);
+	if (beside)
+		say_pairs("outer.", &outer_before, &outer_after);
 	say_spinners(&before, &after);
 	say_report(mon, thread, range);
 	need(!numaperf_monitor_unwatch(mon, thread), "unwatch");
