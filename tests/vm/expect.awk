@@ -5,7 +5,7 @@
 #	PROVOCATION RUNGS KEY=VALUE...		RUNGS: "all", or some of fentry,tp_btf,polling
 #
 # VALUE is a word; @KEY in it what was said of another key; A|B either; "~@KEY" within one per cent of it, and with
-# "+others" behind it up to 256 less: what a count of the whole guest has of its other processes; ">N" more; "TEXT*" begins so; "*TEXT" has it in
+# "+others" behind it up to 32 less: what a count of the whole guest has of its other processes; ">N" more; "TEXT*" begins so; "*TEXT" has it in
 # it. Several lines add up. A kind of violation that is not mentioned must not have been told of. One
 # test a provocation that was done; one more that all were, which `all` names.
 
@@ -28,7 +28,7 @@ function holds(got, want,	i, n, part, v, d, others) {
 		others = sub(/[+]others$/, "", want)
 		v = resolve(substr(want, 2))
 		d = got - v
-		if (others && d < 0 && d >= -256)
+		if (others && d < 0 && d >= -32)
 			return 1
 		return number(got) && number(v) && v + 0 > 0 && (d < 0 ? -d : d) * 100 <= v + 0
 	}

@@ -240,7 +240,8 @@ static inline void take_stats(const struct numaperf_monitor *mon, struct stats *
 		char path[64];
 
 		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/numastat", i);
-		s->other[i] = read_key(path, "other_node");
+		/* not those that were wanted elsewhere, where there was no room */
+		s->other[i] = read_key(path, "other_node") - read_key(path, "numa_miss");
 	}
 }
 
