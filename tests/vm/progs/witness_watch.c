@@ -125,6 +125,8 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 int main(int argc, char **argv)
 {
 	struct numaperf_monitor_opts opts = { .sz = sizeof(opts),
+					      /* a page at a time, when the host is slow */
+					      .list_max = 4096,
 					      .on_violation = on_violation };
 	struct numaperf_monitor *mon;
 	uint64_t before = now_ns();
