@@ -177,12 +177,18 @@ static __always_inline struct np_thread *np_enter(struct task_struct *task, __u3
 	return NULL;
 }
 
+#define NP_PF_EXITING 0x4 /* PF_EXITING, include/linux/sched.h, 5.8 to 6.18 */
+
+/* One that is exiting still runs for a moment after its exit was told, and its slot may have
+ * been freed by then: who entered it once more would keep it for ever. */
 static __always_inline struct np_thread *np_thread_of(struct task_struct *task, __u32 *slot)
 {
 	__u32 tid = np_tid(task);
 	struct np_thread *t = np_find(tid, slot);
 
-	return t || !tid ? t : np_enter(task, tid, slot);
+	if (t || !tid || BPF_CORE_READ(task, flags) & NP_PF_EXITING)
+		return t;
+	return np_enter(task, tid, slot);
 }
 
 static __always_inline struct np_thread_node *np_thread_on(__u32 slot, __u32 node)
