@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Holds what witness_watch said of provocations against what was to be seen. Files, in this order:
-# expectations, what it said. Variables: rung; away, the node that pages go to. A line of expectations:
+# expectations, what it said. Variables: rung; away, the node that pages go to; most. A line of expectations:
 #
 #	PROVOCATION RUNGS KEY=VALUE...		RUNGS: "all", or some of fentry,tp_btf,polling
 #
 # VALUE is a word; @KEY in it what was said of another key; A|B either; "~@KEY" within one per cent of it, and with
-# "+others" behind it up to 32 less: what a count of the whole guest has of its other processes; ">N" more; "TEXT*" begins so; "*TEXT" has it in
+# "+others" behind it up to `most` less: what a count of the whole guest has of its other processes; ">N" more; "TEXT*" begins so; "*TEXT" has it in
 # it. Several lines add up. A kind of violation that is not mentioned must not have been told of. One
 # test a provocation that was done; one more that all were, which `all` names.
 
@@ -21,14 +21,14 @@ function resolve(value,	key) {
 	return value
 }
 
-function holds(got, want,	i, n, part, v, d, others) {
+function holds(got, want,	i, n, part, v, d, theirs) {
 	if (want ~ /^>/)
 		return number(got) && got + 0 > substr(want, 2) + 0
 	if (want ~ /^~/) {
-		others = sub(/[+]others$/, "", want)
+		theirs = sub(/[+]others$/, "", want)
 		v = resolve(substr(want, 2))
 		d = got - v
-		if (others && d < 0 && d >= -32)
+		if (theirs && d < 0 && d >= -most)
 			return 1
 		return number(got) && number(v) && v + 0 > 0 && (d < 0 ? -d : d) * 100 <= v + 0
 	}

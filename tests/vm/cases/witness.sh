@@ -10,12 +10,18 @@ expect=$NP_SRC/tests/vm/cases/witness.expect
 all=$(sed -n 's/^	{ "\([a-z-]*\)", .*/\1/p' "$NP_SRC/tests/vm/progs/witness_provoke.h")
 pages='remote-fault huge-fault file-fault page-move foreign-move foreign-move-pages mbind-move move-and-back collapse ksm'
 
+# Pages that other processes of the guest may have put on another node meanwhile. Node 2 of topology 4 has CPUs and no
+# memory: whatever runs there takes the pages of another node.
+most=32
+[ "$NP_TOPOLOGY" = 4 ] && most=1000000
+
 # provoke RUNG AWAY PROVOCATION...
 provoke() {
 	rung=$1 away=$2
 	shift 2
 	NP_AWAY=$away "$watch" "$rung" "$@" >/tmp/np-w 2>&1
-	t_tap awk -v rung="$rung" -v away="$away" -v all="$*" -f "$NP_SRC/tests/vm/expect.awk" "$expect" /tmp/np-w
+	t_tap awk -v rung="$rung" -v away="$away" -v most=$most -v all="$*" \
+		-f "$NP_SRC/tests/vm/expect.awk" "$expect" /tmp/np-w
 	grep -q '^died=' /tmp/np-w && t_note "$(tail -n 60 /tmp/np-w)"
 	return 0
 }
