@@ -5,8 +5,8 @@
 #	PROVOCATION RUNGS KEY=VALUE...		RUNGS: "all", or some of fentry,tp_btf,polling
 #
 # VALUE is a word; @KEY in it what was said of another key; A|B either; "~@KEY" within one per cent of it, and with
-# "+others" behind it up to `most` less: what a count of the whole guest has of its other processes; ">N" more; "TEXT*" begins so; "*TEXT" has it in
-# it. Several lines add up. A kind of violation that is not mentioned must not have been told of. One
+# "+others" behind it up to `most` less: what a count of the whole guest has of its other processes; ">N" more;
+# "TEXT*" begins so; "*TEXT" has it in it. Several lines add up. A kind of violation that is not mentioned must not have been told of. One
 # test a provocation that was done; one more that all were, which `all` names.
 
 function bad(text) { wrong = wrong "\n#   " text }
