@@ -271,8 +271,11 @@ void np_guard_look(struct numaperf_monitor *mon, struct np_guard *g, size_t page
 
 /* ---- what they mean ---- */
 
+/* A thread that moves pages may be off its CPU for so long in the middle of it. */
+#define RUN_NS 1000000000
+
 /* Suspicions that an event is about to tell of, with their cause: a run of pages that move is
- * told when it ends. What was lost on the way never is: no longer than an interval. */
+ * told when it ends. What was lost on the way never is: so not for ever. */
 static uint64_t on_the_way(const struct numaperf_monitor *mon, struct np_guard *g)
 {
 	uint64_t pages = np_guard_unweighed(mon, g), now = np_clock_ns();
@@ -281,7 +284,7 @@ static uint64_t on_the_way(const struct numaperf_monitor *mon, struct np_guard *
 		g->wait = pages;
 		g->wait_ns = now;
 	}
-	return now - g->wait_ns < mon->interval_ns ? pages : 0;
+	return now - g->wait_ns < MAX(mon->interval_ns, RUN_NS) ? pages : 0;
 }
 
 static bool watches_moves(const struct numaperf_monitor *mon)
