@@ -80,8 +80,9 @@ b() { sed -n "s/^@$1: *//p" /tmp/np-bt | awk '{ n += $1 } END { print n + 0 }'; 
 # name, ours, bpftrace's: within one per cent, and not nothing. With a fourth: ours of a window that holds bpftrace's,
 # which holds that of the second. A page with a hint moves when it is touched, and taking a reading touches some.
 near() {
-	most=${4:-$2}
-	if [ "$3" -gt 0 ] && [ $((($2 - $3) * 100)) -le "$3" ] && [ $((($3 - most) * 100)) -le "$3" ]; then
+	outer=${4:-$2}
+	slack=$(($3 > 100 ? $3 : 100)) # one per cent, or one
+	if [ "$3" -gt 0 ] && [ $((($2 - $3) * 100)) -le $slack ] && [ $((($3 - outer) * 100)) -le $slack ]; then
 		t_ok "$1: $2${4:+ to $4}, bpftrace $3"
 	else
 		t_fail "$1" "ours $2${4:+ to $4}, bpftrace $3" "$(cat /tmp/np-bt)"
