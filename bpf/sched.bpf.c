@@ -314,13 +314,15 @@ int BPF_PROG(np_sched_process_exit, struct task_struct *task)
 	struct np_event *e;
 	__u32 slot, tgid;
 
-	if (!np_watched(task))
-		return 0;
+	/* before it is asked whether it is watched: two threads of a process end at once, and
+	 * the other may already have taken the process off the list */
 	t = np_find(np_tid(task), &slot);
 	if (t) {
 		t->pin = 0;
 		t->state = NP_SLOT_EXITED;
 	}
+	if (!np_watched(task))
+		return 0;
 	/* counted down before this fires (kernel/exit.c, 5.8 to 6.18) */
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
