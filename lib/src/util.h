@@ -46,4 +46,13 @@ static inline void np_snapshot_write(void *theirs, size_t sz, const void *ours, 
 	memcpy(theirs, &sz, sizeof(sz));
 }
 
+/* Built for ThreadSanitizer. */
+#if defined(__SANITIZE_THREAD__)
+# define NP_TSAN 1
+#elif defined(__has_feature)
+# if __has_feature(thread_sanitizer)
+#  define NP_TSAN 1
+# endif
+#endif
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A table round the kernel's that counts calls and makes the n-th fail. See fault.h. */
 #include "fault.h"
+#include "../../lib/src/util.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -120,5 +121,8 @@ int fault_mappings(void)
 	while ((c = getc(f)) != EOF)
 		n += c == '\n';
 	fclose(f);
+#if defined(NP_TSAN) && defined(__clang__)
+	n = 0; /* its runtime maps its shadow bit by bit */
+#endif
 	return n;
 }

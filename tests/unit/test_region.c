@@ -51,7 +51,7 @@ static void wrong_options(void **state)
 	struct numaperf_region_opts opts = bind_opts(NUMAPERF_SOFT);
 	struct {
 		struct numaperf_region_opts opts;
-		int tail;
+		size_t tail; /* as large as what comes before is aligned: no padding */
 	} newer = { .opts = opts };
 
 	(void)state;
