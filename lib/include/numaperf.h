@@ -12,6 +12,7 @@
 #include <numaperf/placement.h>
 #include <numaperf/region.h>
 #include <numaperf/report.h>
+#include <numaperf/task.h>
 #include <numaperf/topology.h>
 
 #endif

@@ -8,7 +8,7 @@
 
 void np_join_workers(struct numaperf_executor *exec)
 {
-	for (unsigned int i = 0; exec->worker && i < exec->workers; i++) {
+	for (unsigned int i = 0; exec->worker && i < np_crew(&exec->workers); i++) {
 		struct np_worker *w = exec->worker[i];
 
 		if (w && w->started)
@@ -32,38 +32,64 @@ static int fail_died(const char *what)
 		       "a worker was ended by a task");
 }
 
+static void seal(struct numaperf_executor *exec, bool yes)
+{
+	for (unsigned int i = 0; i < exec->nodes; i++) {
+		struct np_node *node = exec->node[i];
+
+		if (!node->slots)
+			continue;
+		np_queue_seal(&node->open, yes, &exec->producers.used, exec->lanes);
+		np_queue_seal(&node->home, yes, &exec->producers.used, exec->lanes);
+	}
+}
+
 /*
- * Waits until nothing is under way, then for the workers' end. `drop`: this thread empties the
- * lanes; so it does in any case when a worker has died.
+ * Whether all is over. A submit from outside that was let in before the end may push even now;
+ * it then sees the end and takes its task back, if no worker has taken it, for that one may
+ * submit more. So nobody may take any more when it is looked for the last time.
+ */
+static bool over(struct numaperf_executor *exec)
+{
+	if (!np_quiet(exec))
+		return false;
+	seal(exec, true);
+	if (np_quiet(exec))
+		return true;
+	seal(exec, false);
+	return false;
+}
+
+/*
+ * Waits until nothing is under way, then for the workers' end. `drop`: this thread empties
+ * lanes and trays; so it does in any case when a worker has died.
  */
 static size_t end(struct numaperf_executor *exec, bool drop)
 {
 	size_t dropped = 0;
 	uint32_t key;
-	uint64_t life;
 
 	np_event_enter(&exec->quiet);
 	for (;;) {
 		key = np_event_key(&exec->quiet);
-		life = __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST);
-		/* A submit that was let in before the end may still push: it then sees the
-		 * end and signals, or its task is seen here (np_fence() on both sides). */
+		/* a submit that was let in before may still push: it then sees the end, takes
+		 * its tasks back and signals, or they are seen here */
 		np_fence();
-		if (drop || (life & NP_LIFE_FAILED)) {
+		if (drop || (np_life(exec) & NP_LIFE_FAILED))
 			dropped += np_drain(exec);
-			life = __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST);
-		}
-		if (!(life & NP_LIFE_COUNT))
+		if (over(exec))
 			break;
 		np_event_wait(&exec->quiet, key);
 	}
 	np_event_leave(&exec->quiet);
+	__atomic_fetch_or(&exec->life, NP_LIFE_OVER, __ATOMIC_SEQ_CST);
+	np_wake_all(exec);
 
-	pthread_mutex_lock(&exec->join_lock);
+	pthread_mutex_lock(&exec->crew_lock);
 	if (!exec->joined)
 		np_join_workers(exec);
 	__atomic_store_n(&exec->joined, true, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&exec->join_lock);
+	pthread_mutex_unlock(&exec->crew_lock);
 	return dropped;
 }
 
@@ -81,8 +107,7 @@ static int may_end(struct numaperf_executor *exec, const char *what)
 
 static int ended(struct numaperf_executor *exec, const char *what)
 {
-	return __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST) & NP_LIFE_FAILED ? fail_died(what)
-									       : 0;
+	return np_life(exec) & NP_LIFE_FAILED ? fail_died(what) : 0;
 }
 
 int numaperf_executor_shutdown(struct numaperf_executor *exec)
@@ -91,8 +116,7 @@ int numaperf_executor_shutdown(struct numaperf_executor *exec)
 
 	if (err)
 		return err;
-	if (!(__atomic_fetch_or(&exec->life, NP_LIFE_DRAIN, __ATOMIC_SEQ_CST) & NP_LIFE_COUNT))
-		np_wake_all(exec);
+	__atomic_fetch_or(&exec->life, NP_LIFE_DRAIN, __ATOMIC_SEQ_CST);
 	end(exec, false);
 	return ended(exec, "executor shutdown");
 }
@@ -107,6 +131,7 @@ int numaperf_executor_shutdown_now(struct numaperf_executor *exec, size_t *dropp
 	if (err)
 		return err;
 	__atomic_fetch_or(&exec->life, NP_LIFE_NOW, __ATOMIC_SEQ_CST);
+	np_stop_spawned(exec);
 	np_announce(exec);
 	n = end(exec, true);
 	if (dropped)
@@ -118,18 +143,16 @@ int numaperf_executor_wait(struct numaperf_executor *exec)
 {
 	const char *what = "waiting for an executor";
 	int err = may_end(exec, what);
-	uint64_t life;
 	uint32_t key;
 
 	if (err)
 		return err;
 	np_event_enter(&exec->quiet);
 	while (key = np_event_key(&exec->quiet),
-	       life = __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST),
-	       (life & NP_LIFE_COUNT) && !(life & NP_LIFE_FAILED))
+	       !np_quiet(exec) && !(np_life(exec) & NP_LIFE_FAILED))
 		np_event_wait(&exec->quiet, key);
 	np_event_leave(&exec->quiet);
-	if (life & NP_LIFE_FAILED)
+	if (np_life(exec) & NP_LIFE_FAILED)
 		return fail_died(what);
 	if (__atomic_load_n(&exec->dropped, __ATOMIC_SEQ_CST))
 		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, what, NULL,

@@ -10,9 +10,11 @@
 #include <linux/mempolicy.h>
 #include <stdio.h>
 
-#define CAPACITY_DEFAULT 65536u
+#define CAPACITY_DEFAULT 4096u
 #define CAPACITY_MAX	 (1u << 24)
-#define STACK_MIN	 65536u /* the gap below the thread's own frames, and some room */
+#define NODE_SLOTS	 (1u << 18) /* in the lanes of one queue of a node, together: 4 MiB */
+#define CREW_MIN	 64u	    /* workers of a node that there is room for, at least */
+#define STACK_MIN	 65536u	    /* the gap below the thread's own frames, and some room */
 
 static const char operation[] = "executor creation";
 
@@ -24,7 +26,7 @@ static void after_fork_child(void)
 {
 	/* one thread is left, and it is nobody's worker here */
 	__atomic_fetch_add(&np_forks, 1, __ATOMIC_RELAXED);
-	np_self_worker = NULL;
+	np_set_self(NULL);
 }
 
 /* On first use: a program without executors pays nothing. */
@@ -43,7 +45,7 @@ static int check_opts(const struct numaperf_executor_opts *o)
 	if ((unsigned int)o->mode > NUMAPERF_STRICT_UNWITNESSED)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "no such mode: %d", (int)o->mode);
-	if ((unsigned int)o->on_full > NUMAPERF_ON_FULL_FAIL)
+	if ((unsigned int)o->on_full > NUMAPERF_ON_FULL_INLINE)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "no such answer to a full queue: %d", (int)o->on_full);
 	if (o->workers_per_node > NP_IDLE_MAX)
@@ -66,13 +68,13 @@ static int check_opts(const struct numaperf_executor_opts *o)
 }
 
 /* Zeroed memory, on the node if the kernel lets us; its length goes to *length. */
-static int map_on_node(void **out, size_t size, int node, size_t *length)
+static int map_on_node(void **out, size_t size, int node, size_t *length, const char *what)
 {
 	struct numaperf_nodemask mask = numaperf_nodemask_single(node);
 
 	*length = ROUND_UP(size, np_page_size());
 	if (np_sys->map(out, *length) < 0)
-		return np_fail_memory(operation);
+		return np_fail_memory(what);
 	/* a wish: seccomp may refuse it, the node may have no memory */
 	np_sys->mbind(*out, *length, MPOL_PREFERRED, mask.bits, ARRAY_SIZE(mask.bits), 0);
 	return 0;
@@ -95,6 +97,7 @@ static void free_node(struct np_node *node)
 	np_free(node->victim);
 	np_free(node->tier);
 	np_free(node->near);
+	np_free(node->worker);
 	np_sys->unmap(node, node->map_length);
 }
 
@@ -108,8 +111,9 @@ void np_free_executor(struct numaperf_executor *exec)
 	np_free(exec->worker);
 	np_free(exec->node);
 	np_free(exec->cpu_llc);
+	np_free(exec->index_of);
 	numaperf_topology_unref(exec->topo);
-	pthread_mutex_destroy(&exec->join_lock);
+	pthread_mutex_destroy(&exec->crew_lock);
 	np_free(exec);
 }
 
@@ -139,12 +143,32 @@ static int node_cpus(const struct numaperf_executor *exec, int id,
 	return 0;
 }
 
+/* Bytes of a queue's lanes, their rings and the crowd's. */
+static size_t queue_size(const struct numaperf_executor *exec)
+{
+	return exec->lanes * (sizeof(struct np_lane) +
+			      exec->capacity * sizeof(struct numaperf_work)) +
+	       exec->capacity * sizeof(struct np_mpmc_slot);
+}
+
+/* `p` is zeroed memory of that size. Rings that nobody uses cost address space only. */
+static void init_queue(const struct numaperf_executor *exec, struct np_queue *q, char *p)
+{
+	size_t ring = exec->capacity * sizeof(struct numaperf_work);
+
+	q->lane = (void *)p;
+	p += exec->lanes * sizeof(*q->lane);
+	for (unsigned int i = 0; i < exec->lanes; i++, p += ring)
+		np_lane_init(&q->lane[i], (void *)p, exec->capacity);
+	np_mpmc_init(&q->crowd, (void *)p, (unsigned int)__builtin_ctz(exec->capacity));
+}
+
 static int create_node(struct numaperf_executor *exec, unsigned int index,
-		       const struct numaperf_executor_opts *o, unsigned int shift)
+		       const struct numaperf_executor_opts *o)
 {
 	int id = numaperf_topology_node_id(exec->topo, index), err;
-	size_t ring = sizeof(struct np_slot) << shift, length;
 	size_t head = ROUND_UP(sizeof(struct np_node), NP_CACHE_LINE);
+	size_t queue = ROUND_UP(queue_size(exec), NP_CACHE_LINE), length;
 	struct numaperf_cpuset cpus;
 	unsigned int workers;
 	struct np_node *node;
@@ -156,7 +180,7 @@ static int create_node(struct numaperf_executor *exec, unsigned int index,
 	workers = numaperf_cpuset_count(&cpus);
 	if (workers)
 		workers = o->workers_per_node ? o->workers_per_node : MIN(workers, NP_IDLE_MAX);
-	err = map_on_node(&p, workers ? head + 2 * ring : head, id, &length);
+	err = map_on_node(&p, workers ? head + 2 * queue : head, id, &length, operation);
 	if (err)
 		return err;
 	node = exec->node[index] = p;
@@ -164,15 +188,18 @@ static int create_node(struct numaperf_executor *exec, unsigned int index,
 	node->exec = exec;
 	node->id = id;
 	node->index = (int)index;
-	node->workers = workers;
+	node->wanted = workers;
+	node->slots =
+		workers ? MIN(NP_IDLE_MAX, MAX(MAX(workers, CREW_MIN),
+					       4 * (unsigned int)numaperf_cpuset_count(&cpus)))
+			: 0;
 	node->cpus = cpus;
 	node->idle.total = &exec->idle_total;
-	node->idle.words = (workers + 63) / 64;
 	if (workers) {
-		np_lane_init(&node->open.lane, (void *)((char *)p + head), shift);
-		np_lane_init(&node->home.lane, (void *)((char *)p + head + ring), shift);
+		init_queue(exec, &node->open, (char *)p + head);
+		init_queue(exec, &node->home, (char *)p + head + queue);
 	}
-	exec->workers += workers;
+	exec->slots += node->slots;
 	return 0;
 }
 
@@ -191,7 +218,7 @@ static int order_node(struct numaperf_executor *exec, struct np_node *node)
 		err = alloc_array(&node->near, exec->nodes, sizeof(*node->near));
 	if (err)
 		return err;
-	if (node->workers && exec->policy != NUMAPERF_STEAL_LOCAL_ONLY)
+	if (node->wanted && exec->policy != NUMAPERF_STEAL_LOCAL_ONLY)
 		node->victims =
 			np_victim_order(exec->topo, node->id, &with_workers, node->victim);
 	for (size_t i = 0; i < node->victims; i++) {
@@ -199,35 +226,42 @@ static int order_node(struct numaperf_executor *exec, struct np_node *node)
 
 		v->node = numaperf_topology_node_index(exec->topo, v->node);
 		node->tier[v->node] = (uint8_t)v->tier;
+		exec->abroad = true;
 	}
 	n = numaperf_topology_nearest(exec->topo, node->id, node->near, exec->nodes);
 	for (size_t i = 0; i < MIN(n, exec->nodes); i++) {
 		int index = numaperf_topology_node_index(exec->topo, node->near[i]);
 
-		if (exec->node[index]->workers)
+		if (exec->node[index]->wanted)
 			node->near[node->nears++] = index;
 	}
 	return 0;
 }
 
-static int create_worker(struct numaperf_executor *exec, struct np_node *node, unsigned int nth,
-			 unsigned int index)
+int np_create_worker(struct np_node *node, const char *what)
 {
+	struct numaperf_executor *exec = node->exec;
 	struct np_worker *w;
 	size_t length;
 	void *p;
-	int err = map_on_node(&p, sizeof(*w), node->id, &length);
+	int err = map_on_node(&p, sizeof(*w), node->id, &length, what);
 
 	if (err)
 		return err;
-	w = exec->worker[index] = p;
+	w = p;
 	w->map_length = length;
 	w->exec = exec;
 	w->node = node;
-	w->nth = nth;
-	w->index = index;
-	w->seed = (index + 1) * 2654435769u | 1;
+	w->nth = node->workers;
+	w->index = exec->workers;
+	w->seed = (w->index + 1) * 2654435769u | 1;
 	w->llc = -1;
+	np_deque_init(&w->deque, 0);
+	node->worker[w->nth] = exec->worker[w->index] = w;
+	__atomic_store_n(&node->idle.words, w->nth / 64 + 1, __ATOMIC_RELAXED);
+	/* release: the record; first of all where np_quiet() looks for what it has finished */
+	__atomic_store_n(&exec->workers, w->index + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&node->workers, w->nth + 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -266,14 +300,25 @@ static int look_at_caches(struct numaperf_executor *exec)
 	return 0;
 }
 
+static int index_nodes(struct numaperf_executor *exec)
+{
+	for (unsigned int i = 0; i < exec->nodes; i++)
+		exec->ids = MAX(exec->ids, numaperf_topology_node_id(exec->topo, i) + 1);
+	if (alloc_array(&exec->index_of, (size_t)exec->ids, sizeof(*exec->index_of)))
+		return -ENOMEM;
+	for (int id = 0; id < exec->ids; id++)
+		exec->index_of[id] = (int16_t)numaperf_topology_node_index(exec->topo, id);
+	return 0;
+}
+
 static int build(struct numaperf_executor *exec, const struct numaperf_executor_opts *o)
 {
-	unsigned int capacity = o->queue_capacity ? o->queue_capacity : CAPACITY_DEFAULT;
-	unsigned int shift = 0, at = 0;
 	int err;
 
-	while ((1u << shift) < capacity)
-		shift++;
+	exec->capacity = 1;
+	while (exec->capacity < (o->queue_capacity ? o->queue_capacity : CAPACITY_DEFAULT))
+		exec->capacity *= 2;
+	exec->lanes = MIN(NODE_SLOTS / exec->capacity, NP_LANES);
 	NUMAPERF_NODEMASK_FOR_EACH (id, &o->nodes) {
 		if (numaperf_topology_node_index(exec->topo, id) < 0)
 			return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
@@ -281,79 +326,86 @@ static int build(struct numaperf_executor *exec, const struct numaperf_executor_
 	}
 	exec->nodes = numaperf_topology_node_count(exec->topo);
 	err = alloc_array(&exec->node, exec->nodes, sizeof(*exec->node));
+	if (!err)
+		err = index_nodes(exec);
 	for (unsigned int i = 0; !err && i < exec->nodes; i++)
-		err = create_node(exec, i, o, shift);
+		err = create_node(exec, i, o);
 	if (err)
 		return err;
-	if (!exec->workers)
+	if (!exec->slots)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
 			       "name other nodes, or widen the cpuset of the process",
 			       "no node has CPUs that this process may use");
-	err = alloc_array(&exec->worker, exec->workers, sizeof(*exec->worker));
+	err = alloc_array(&exec->worker, exec->slots, sizeof(*exec->worker));
 	for (unsigned int i = 0; !err && i < exec->nodes; i++) {
 		struct np_node *node = exec->node[i];
 
-		node->worker = &exec->worker[at];
-		for (unsigned int nth = 0; !err && nth < node->workers; nth++)
-			err = create_worker(exec, node, nth, at++);
+		if (node->slots)
+			err = alloc_array(&node->worker, node->slots, sizeof(*node->worker));
+		while (!err && node->workers < node->wanted)
+			err = np_create_worker(node, operation);
 		if (!err)
 			err = order_node(exec, node);
 	}
 	return err ? err : look_at_caches(exec);
 }
 
-/* Starts all workers and hears all their reports. */
-static int start(struct numaperf_executor *exec, size_t stack_size)
+/* ---- starting ---- */
+
+/* The worker's pin goes into the registry; who cannot be watched is not promised. */
+static int promise(struct np_worker *w)
+{
+	struct np_guarantee g = {
+		.kind = NP_GUARANTEE_CPUS,
+		.mode = w->exec->mode,
+		.owner = w->exec,
+		.tid = w->tid,
+		.cpus = w->node->cpus,
+	};
+
+	snprintf(g.label, sizeof(g.label), "worker %u (node %d)", w->index, w->node->id);
+	return np_guarantee_enter(&g, &w->guarantee);
+}
+
+static void await_report(struct np_worker *w)
+{
+	struct np_event *event = &w->exec->quiet;
+	uint32_t key;
+
+	np_event_enter(event);
+	while (key = np_event_key(event), !__atomic_load_n(&w->reported, __ATOMIC_ACQUIRE))
+		np_event_wait(event, key);
+	np_event_leave(event);
+}
+
+int np_start_workers(struct np_worker **worker, unsigned int n, const char *what)
 {
 	unsigned int started = 0;
-	uint32_t key;
 	int err = 0;
 
-	for (; started < exec->workers; started++) {
-		struct np_worker *w = exec->worker[started];
+	for (; started < n; started++) {
+		struct np_worker *w = worker[started];
 
-		err = np_sys->thread_create(&w->thread, stack_size, np_worker_main, w);
+		w->reported = false;
+		err = np_sys->thread_create(&w->thread, w->exec->thread_stack, np_worker_main,
+					    w);
 		if (err < 0) {
-			err = np_fail(err, NUMAPERF_REASON_SYSTEM, operation,
+			err = np_fail(err, NUMAPERF_REASON_SYSTEM, what,
 				      "raise ulimit -u or the cgroup's pids.max, or use fewer "
 				      "workers",
-				      "worker %u of %u could not be started", started,
-				      exec->workers);
+				      "worker %u of %u could not be started", started, n);
 			break;
 		}
 		w->started = true;
 	}
-	np_event_enter(&exec->quiet);
-	while (key = np_event_key(&exec->quiet),
-	       __atomic_load_n(&exec->reported, __ATOMIC_SEQ_CST) < started)
-		np_event_wait(&exec->quiet, key);
-	np_event_leave(&exec->quiet);
+	for (unsigned int i = 0; i < started; i++)
+		await_report(worker[i]);
 	for (unsigned int i = 0; !err && i < started; i++)
-		if (exec->worker[i]->status)
-			err = np_error_restore(&exec->worker[i]->error);
+		if (worker[i]->status)
+			err = np_error_restore(&worker[i]->error);
+	for (unsigned int i = 0; !err && i < n && worker[i]->exec->mode != NUMAPERF_SOFT; i++)
+		err = promise(worker[i]);
 	return err;
-}
-
-/* Every worker's pin goes into the registry; who cannot be watched is not promised. */
-static int promise(struct numaperf_executor *exec)
-{
-	for (unsigned int i = 0; i < exec->workers; i++) {
-		struct np_worker *w = exec->worker[i];
-		struct np_guarantee g = {
-			.kind = NP_GUARANTEE_CPUS,
-			.mode = exec->mode,
-			.owner = exec,
-			.tid = w->tid,
-			.cpus = w->node->cpus,
-		};
-		int err;
-
-		snprintf(g.label, sizeof(g.label), "worker %u (node %d)", i, w->node->id);
-		err = np_guarantee_enter(&g, &w->guarantee);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 static size_t default_stack_size(void)
@@ -372,6 +424,7 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 			     const struct numaperf_executor_opts *opts)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static uint32_t serial;
 	struct numaperf_executor_opts o = { 0 };
 	struct numaperf_executor *exec;
 	void *p;
@@ -399,18 +452,21 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 	exec->mode = o.mode;
 	exec->on_full = o.on_full;
 	exec->realtime_priority = o.realtime_priority;
+	exec->thread_stack = o.stack_size;
 	exec->stack_size = o.stack_size ? o.stack_size : default_stack_size();
 	exec->on_dropped = o.on_dropped;
 	exec->on_dropped_ctx = o.on_dropped_ctx;
+	exec->remote_budget = o.remote_steals_per_second;
+	do {
+		exec->serial = __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED);
+	} while (!exec->serial); /* 0 is nobody's */
 	exec->forks = __atomic_load_n(&np_forks, __ATOMIC_RELAXED);
 	snprintf(exec->name, sizeof(exec->name), "%s", o.name ? o.name : "numaperf");
-	pthread_mutex_init(&exec->join_lock, NULL);
+	pthread_mutex_init(&exec->crew_lock, NULL);
 
 	err = build(exec, &o);
 	if (!err)
-		err = start(exec, o.stack_size);
-	if (!err && exec->mode != NUMAPERF_SOFT)
-		err = promise(exec);
+		err = np_start_workers(exec->worker, exec->workers, operation);
 	if (err) {
 		/* the record of the failure must survive the clearing up */
 		struct numaperf_error why;

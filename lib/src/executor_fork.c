@@ -11,28 +11,50 @@
 
 /* ---- spawn and join ---- */
 
-void numaperf_spawn(struct numaperf_task *task, numaperf_task_fn fn, void *arg)
+static void spawn(struct numaperf_task *task, numaperf_task_fn fn, void *arg, bool home)
 {
 	struct np_worker *w = np_self();
 
 	task->fn = fn;
 	task->arg = arg;
-	task->owner = w;
+	task->owner = numaperf_deque_1;
 	task->reserved = 0;
 	/* relaxed: publishing the deque's part is what shows it to others */
 	__atomic_store_n(&task->state, NP_TASK_PENDING, __ATOMIC_RELAXED);
 	if (np_likely(w)) {
-		np_count(&w->count.spawned);
-		if (np_likely(np_deque_push(&w->deque, task))) {
+		if (np_likely(
+			    np_deque_push(&w->deque, home ? np_deque_home_only(task) : task))) {
 			if (np_unlikely(np_deque_wanted(&w->deque)))
 				np_share(w);
 			return;
 		}
+		np_count(&w->deque.own.spawned);
 		np_count(&w->count.inlined);
 		np_count(&w->count.home);
 	}
 	fn(arg);
 	__atomic_store_n(&task->state, NP_TASK_DONE, __ATOMIC_RELAXED);
+}
+
+void(numaperf_spawn)(struct numaperf_task *task, numaperf_task_fn fn, void *arg)
+{
+	spawn(task, fn, arg, false);
+}
+
+void numaperf_spawn_home(struct numaperf_task *task, numaperf_task_fn fn, void *arg)
+{
+	spawn(task, fn, arg, true);
+}
+
+bool numaperf_checkpoint(void)
+{
+	struct np_worker *w = np_self();
+
+	if (!w || np_likely(!__atomic_load_n(&w->deque.own.attention, __ATOMIC_RELAXED)))
+		return true;
+	if (np_deque_wanted(&w->deque))
+		np_share(w);
+	return !(np_life(w->exec) & NP_LIFE_NOW);
 }
 
 /* Why a task that was waited for did not run to its end, by its state. */
@@ -48,7 +70,7 @@ static int fail_waited(const char *what, uint32_t state)
 
 static int fail_join(const struct numaperf_task *task, uint32_t state)
 {
-	const struct np_worker *owner = task->owner;
+	const struct np_worker *owner = np_worker_of(task->owner);
 
 	if (state < NP_TASK_DONE && owner && !np_forked(owner->exec))
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, "task join", NULL,
@@ -63,23 +85,23 @@ static void run_own(struct np_worker *w, struct numaperf_task *task)
 		__atomic_store_n(&task->state, NP_TASK_CANCELED, __ATOMIC_RELAXED);
 		return;
 	}
-	np_count(&w->count.home);
+	np_count(&w->deque.own.run);
 	task->fn(task->arg);
 	__atomic_store_n(&task->state, NP_TASK_DONE, __ATOMIC_RELAXED);
 }
 
-int numaperf_join(struct numaperf_task *task)
+int(numaperf_join)(struct numaperf_task *task)
 {
 	struct np_worker *w = np_self();
 	uint32_t state = __atomic_load_n(&task->state, __ATOMIC_ACQUIRE);
 
-	if (state < NP_TASK_DONE && w && task->owner == w) {
+	if (state < NP_TASK_DONE && w && task->owner == &w->deque.own) {
 		struct numaperf_task *newest;
 
 		/* What is newer than the task is, in good order, nothing; if the caller has
 		 * left something unjoined it is run now. The task itself is in the deque
 		 * unless a thief has taken it, and then all that is older, too. */
-		while ((newest = np_deque_pop(&w->deque))) {
+		while ((newest = np_deque_task(np_deque_pop(&w->deque)))) {
 			/* another one hidden here, and somebody hungry? */
 			if (np_unlikely(np_deque_wanted(&w->deque)) &&
 			    np_deque_private(&w->deque) > 1)
@@ -112,7 +134,7 @@ static int send(struct numaperf_executor *exec, struct np_worker *w, int node,
 	*task = (struct numaperf_task){
 		.fn = fn,
 		.arg = arg,
-		.owner = w,
+		.owner = w ? &w->deque.own : NULL,
 		.state = NP_TASK_PENDING,
 	};
 	err = np_submit(exec, node, flags, &work, 1, &queued);
@@ -169,7 +191,9 @@ struct loop {
 	numaperf_range_fn body;
 	void *ctx;
 	size_t begin, length, grain;
-	bool stopped; /* a part was dropped: set by any, read when all is over */
+	unsigned int workers; /* whose shares it is cut into: all there are when it begins */
+	int last;	      /* the index of the last node that has some */
+	bool stopped;	      /* a part was dropped: set by any, read when all is over */
 };
 
 struct range {
@@ -198,35 +222,45 @@ static void run_range(void *arg)
 		__atomic_store_n(&r->loop->stopped, true, __ATOMIC_RELAXED);
 }
 
-/* Where the block of the nth worker begins: in proportion, and the same for the same range. */
-static size_t cut(const struct loop *loop, unsigned int nth)
+/* Where the block behind `before` workers begins: in proportion, and the same for the same
+ * range. */
+static size_t cut(const struct loop *loop, unsigned int before)
 {
-	unsigned __int128 part = (unsigned __int128)loop->length * nth;
+	unsigned __int128 part = (unsigned __int128)loop->length * MIN(before, loop->workers);
 
-	return loop->begin + (size_t)(part / loop->exec->workers);
+	return loop->begin + (size_t)(part / loop->workers);
 }
 
-/* The node's block of the range; false: it has none. */
-static bool block_of(struct loop *loop, const struct np_node *node, struct range *block)
+/*
+ * The block of a node before which there are `*before` workers, to which its own are added.
+ * False: it has none. Somebody may be changing the number of workers; so the last one takes all
+ * that is left, and each index is in exactly one block all the same.
+ */
+static bool block_of(struct loop *loop, const struct np_node *node, unsigned int *before,
+		     struct range *block)
 {
+	unsigned int own = np_wanted(node);
 	size_t share;
 
-	if (!node->workers)
+	if (!own)
 		return false;
 	block->loop = loop;
-	block->begin = cut(loop, node->worker[0]->index);
-	block->end = cut(loop, node->worker[0]->index + node->workers);
-	share = (block->end - block->begin) / node->workers / CHUNKS;
+	block->begin = cut(loop, *before);
+	*before += own;
+	block->end =
+		node->index == loop->last ? loop->begin + loop->length : cut(loop, *before);
+	share = (block->end - block->begin) / own / CHUNKS;
 	block->grain = loop->grain ? loop->grain : MAX(share, 1);
 	return block->begin < block->end;
 }
 
 /*
- * Sends the blocks of node `index` and those after it, runs the caller's own when all are under
- * way, and waits. One frame on the stack for each node that has workers: nothing is allocated,
- * and the number of nodes is not bounded.
+ * Sends the blocks of node `index` and those after it, runs the caller's own (NULL: none so
+ * far) when all are under way, and waits. One frame on the stack for each node that has
+ * workers: nothing is allocated, and the number of nodes is not bounded.
  */
-static int run_blocks(struct loop *loop, struct np_worker *w, unsigned int index)
+static int run_blocks(struct loop *loop, struct np_worker *w, unsigned int index,
+		      unsigned int before, struct range *own)
 {
 	struct numaperf_executor *exec = loop->exec;
 	struct numaperf_task task;
@@ -234,20 +268,21 @@ static int run_blocks(struct loop *loop, struct np_worker *w, unsigned int index
 	uint32_t state;
 	int err, rest;
 
-	while (index < exec->nodes && ((w && exec->node[index] == w->node) ||
-				       !block_of(loop, exec->node[index], &block)))
+	while (index < exec->nodes && !block_of(loop, exec->node[index], &before, &block))
 		index++;
 	if (index == exec->nodes) {
-		if (w && block_of(loop, w->node, &block))
-			run_range(&block);
+		if (own)
+			run_range(own);
 		return 0;
 	}
+	if (w && exec->node[index] == w->node)
+		return run_blocks(loop, w, index + 1, before, &block);
 	/* hard-home: the block begins where its data is; its halves go by the steal policy */
 	err = send(exec, w, exec->node[index]->id, NUMAPERF_SUBMIT_HOME, &task, run_range,
 		   &block);
 	if (err)
 		return err;
-	rest = run_blocks(loop, w, index + 1);
+	rest = run_blocks(loop, w, index + 1, before, own);
 	np_wait_task(exec, w, &task);
 	state = __atomic_load_n(&task.state, __ATOMIC_ACQUIRE);
 	if (rest || state == NP_TASK_DONE)
@@ -275,9 +310,14 @@ int numaperf_executor_parallel_for(struct numaperf_executor *exec, size_t begin,
 				    : "the loop has no body");
 	if (begin == end)
 		return 0;
+	for (unsigned int i = 0; i < exec->nodes; i++) {
+		loop.workers += np_wanted(exec->node[i]);
+		if (exec->node[i]->slots)
+			loop.last = (int)i;
+	}
 	err = w ? stopped(w, "parallel loop") : 0;
 	if (!err)
-		err = run_blocks(&loop, w, 0);
+		err = run_blocks(&loop, w, 0, 0, NULL);
 	if (!err && __atomic_load_n(&loop.stopped, __ATOMIC_RELAXED))
 		err = fail_waited("parallel loop", NP_TASK_CANCELED);
 	return err;

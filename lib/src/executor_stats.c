@@ -19,7 +19,7 @@ const char *numaperf_steal_policy_name(enum numaperf_steal_policy policy)
 
 unsigned int numaperf_executor_worker_count(const struct numaperf_executor *exec)
 {
-	return exec->workers;
+	return np_crew(&exec->workers);
 }
 
 enum numaperf_steal_policy numaperf_executor_steal_policy(const struct numaperf_executor *exec)
@@ -37,7 +37,7 @@ void numaperf_executor_nodes(const struct numaperf_executor *exec,
 {
 	numaperf_nodemask_zero(nodes);
 	for (unsigned int i = 0; i < exec->nodes; i++)
-		if (exec->node[i]->workers)
+		if (exec->node[i]->slots)
 			numaperf_nodemask_set(nodes, exec->node[i]->id);
 }
 
@@ -58,10 +58,10 @@ int numaperf_executor_current_worker(void)
 static int no_worker(const struct numaperf_executor *exec, unsigned int worker,
 		     const char *operation)
 {
-	if (worker < exec->workers)
+	if (worker < np_crew(&exec->workers))
 		return 0;
 	return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
-		       "worker %u of %u does not exist", worker, exec->workers);
+		       "worker %u of %u does not exist", worker, np_crew(&exec->workers));
 }
 
 static int no_size(size_t sz, const char *operation)
@@ -110,13 +110,13 @@ static uint64_t get(const uint64_t *counter)
 
 static void read_worker(const struct np_worker *w, struct numaperf_worker_stats *s)
 {
-	s->tasks_home = get(&w->count.home);
+	s->tasks_home = get(&w->count.home) + get(&w->deque.own.run);
 	s->stolen_local = get(&w->count.local);
 	s->stolen_socket = get(&w->count.socket);
 	s->stolen_remote = get(&w->count.remote);
 	/* a sum, not a counter: so the identity holds at every moment */
 	s->tasks_run = s->tasks_home + s->stolen_socket + s->stolen_remote;
-	s->spawned = get(&w->count.spawned);
+	s->spawned = get(&w->deque.own.spawned);
 	s->inlined = get(&w->count.inlined);
 	s->parks = get(&w->count.parks);
 	s->wakes = get(&w->count.wakes);
@@ -137,6 +137,23 @@ int numaperf_executor_worker_stats(const struct numaperf_executor *exec, unsigne
 	return 0;
 }
 
+/* The node's tasks that workers have taken and not begun. */
+static uint64_t on_trays(const struct numaperf_executor *exec, const struct np_node *node)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++) {
+		for (int hard = 0; hard < 2; hard++) {
+			const struct np_tray *tray = &exec->worker[i]->tray[hard];
+
+			if (__atomic_load_n(&tray->from, __ATOMIC_RELAXED) ==
+			    (uint32_t)node->index)
+				n += np_tray_length(tray);
+		}
+	}
+	return n;
+}
+
 int numaperf_executor_node_stats(const struct numaperf_executor *exec, int node,
 				 struct numaperf_node_stats *stats)
 {
@@ -153,14 +170,15 @@ int numaperf_executor_node_stats(const struct numaperf_executor *exec, int node,
 		return err;
 	n = exec->node[index];
 	ours.node = node;
-	ours.workers = n->workers;
+	ours.workers = np_wanted(n);
 	ours.redirected = get(&n->redirected);
-	if (n->workers) {
-		ours.hard_home = np_lane_pushed(&n->home.lane);
-		ours.submitted = np_lane_pushed(&n->open.lane) + ours.hard_home;
-		ours.queued = np_lane_length(&n->open.lane) + np_lane_length(&n->home.lane);
+	if (n->slots) {
+		ours.hard_home = np_queue_pushed(&n->home, exec->lanes);
+		ours.submitted = np_queue_pushed(&n->open, exec->lanes) + ours.hard_home;
+		ours.queued = np_queue_length(&n->open, exec->lanes) +
+			      np_queue_length(&n->home, exec->lanes) + on_trays(exec, n);
 	}
-	for (unsigned int i = 0; i < n->workers; i++) {
+	for (unsigned int i = 0; i < np_crew(&n->workers); i++) {
 		struct numaperf_worker_stats w;
 
 		read_worker(n->worker[i], &w);

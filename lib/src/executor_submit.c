@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Submitting: to a node, to any, hard-home, in batches. */
 #include "base.h"
+#include "probe.h"
 #include "sys.h"
 #include "worker.h"
 
@@ -8,7 +9,7 @@
 
 static const char operation[] = "task submission";
 
-static int fail_closed(uint64_t life)
+static int fail_closed(uint32_t life)
 {
 	if (life & NP_LIFE_FAILED)
 		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
@@ -18,46 +19,72 @@ static int fail_closed(uint64_t life)
 		       "the executor is shut down");
 }
 
-/* Whether a submit may still be let in, by what the life word said. */
-static bool closed(uint64_t life, bool inside)
+/* Who submits, and how. */
+struct submit {
+	struct numaperf_executor *exec;
+	struct np_worker *self; /* a worker of this executor, or NULL */
+	unsigned int lane;
+	bool hard;
+};
+
+/* While a task of its own runs, an executor that drains takes more. */
+static bool closed(const struct submit *s)
 {
-	/* a running task keeps the count above zero, so no worker has left yet */
-	return life & (inside ? NP_LIFE_NOW : NP_LIFE_CLOSED);
+	return np_life(s->exec) & (s->self ? NP_LIFE_NOW : NP_LIFE_CLOSED);
 }
 
-/* As many of the tasks as there is room for. */
-static size_t push(struct np_queue *q, const struct numaperf_work *work, size_t count)
+static bool open_still(const void *submit)
 {
-	size_t n = 0;
-
-	while (n < count && np_lane_push(&q->lane, work[n].fn, work[n].arg))
-		n++;
-	return n;
+	return !closed(submit);
 }
 
 /*
- * The tasks are visible: somebody must learn of it. Also the one who ends the executor: he has
- * perhaps emptied the lanes just before. He sets the life word, fences and looks at the lanes;
- * we have pushed, np_wake() fences, and look at the life word.
+ * Pushes as many of the tasks as there is room for and tells of them; how many. *refused: some
+ * could not be let in any more.
+ *
+ * Who ends the executor changes the life word, fences, and then looks at what there is. We make
+ * our tasks visible, fence, and then look at the life word. So either he has seen them, or we
+ * see that it has ended; then we take back what is still there, and he is told to look again.
  */
-static void announce(struct numaperf_executor *exec, struct np_node *node, bool hard)
+static size_t push(const struct submit *s, struct np_node *node,
+		   const struct numaperf_work *work, size_t count, bool *refused)
 {
-	np_wake(exec, node, hard);
-	if (np_unlikely(__atomic_load_n(&exec->life, __ATOMIC_SEQ_CST) & NP_LIFE_NOW))
-		np_event_signal(&exec->quiet);
+	struct np_queue *q = s->hard ? &node->home : &node->open;
+	size_t n, back;
+
+	if (np_unlikely(s->lane >= s->exec->lanes)) {
+		n = np_queue_push_crowd(q, work, count, open_still, s, refused);
+		back = *refused;
+	} else {
+		n = np_lane_push(&q->lane[s->lane], work, count);
+		np_queue_pushed_into(q, s->lane);
+		*refused = np_unlikely(closed(s)) && n;
+		back = *refused ? np_lane_retract(&q->lane[s->lane], n) : 0;
+		*refused = back;
+		n -= back;
+	}
+	if (np_unlikely(back))
+		np_tell_quiet(s->exec);
+	if (np_likely(n)) {
+		NP_PROBE3(submit, node->id, n, s->hard);
+		if (!s->hard)
+			np_show(s->exec, node);
+		np_wake(s->exec, node, s->hard);
+	}
+	return n;
 }
 
 /* The node index that ANY_NODE begins with: the caller's, or one that is near. */
-static const struct np_node *start_node(struct numaperf_executor *exec, struct np_worker *self)
+static struct np_node *start_node(struct numaperf_executor *exec, struct np_worker *self)
 {
 	unsigned int cpu, id;
-	int index = -1;
+	int index = 0;
 
 	if (self)
 		return self->node;
-	if (np_sys->getcpu(&cpu, &id) >= 0)
-		index = numaperf_topology_node_index(exec->topo, (int)id);
-	return exec->node[index < 0 ? 0 : index];
+	if (exec->nodes > 1 && np_sys->getcpu(&cpu, &id) >= 0 && (int)id < exec->ids)
+		index = exec->index_of[id];
+	return exec->node[MAX(index, 0)];
 }
 
 /*
@@ -65,7 +92,7 @@ static const struct np_node *start_node(struct numaperf_executor *exec, struct n
  * of (*first)->near in turn. *asked: the node that was asked for and has no workers, or NULL.
  */
 static int choose(struct numaperf_executor *exec, struct np_worker *self, int node,
-		  unsigned int flags, const struct np_node **first, struct np_node **asked)
+		  unsigned int flags, struct np_node **first, struct np_node **asked)
 {
 	struct np_node *n;
 	int index;
@@ -79,13 +106,13 @@ static int choose(struct numaperf_executor *exec, struct np_worker *self, int no
 		*first = start_node(exec, self);
 		return 0;
 	}
-	index = node < 0 ? -1 : numaperf_topology_node_index(exec->topo, node);
-	if (index < 0)
+	index = node >= 0 && node < exec->ids ? exec->index_of[node] : -1;
+	if (np_unlikely(index < 0))
 		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "node %d is not online", node);
 	n = exec->node[index];
 	*first = n;
-	if (n->workers)
+	if (n->slots)
 		return 0;
 	if (exec->mode != NUMAPERF_SOFT || (flags & NUMAPERF_SUBMIT_HOME))
 		return np_fail(
@@ -98,74 +125,88 @@ static int choose(struct numaperf_executor *exec, struct np_worker *self, int no
 	return 0;
 }
 
+/* As many as go in now; with ANY_NODE to the nodes near `first`, nearest first. */
+static size_t push_around(const struct submit *s, struct np_node *first, bool any,
+			  const struct numaperf_work *work, size_t count, bool *refused)
+{
+	size_t done = 0;
+
+	if (np_likely(!any || (first->slots && first->nears == 1)))
+		return push(s, first, work, count, refused);
+	for (size_t i = 0; i < first->nears && done < count && !*refused; i++)
+		done += push(s, s->exec->node[first->near[i]], work + done, count - done,
+			     refused);
+	return done;
+}
+
+static int fail_full(void)
+{
+	return np_fail(-EAGAIN, NUMAPERF_REASON_FULL, operation,
+		       "raise queue_capacity, or let the submitter wait", "the queue is full");
+}
+
+/* There was no room for some. Waits, fails, or runs them here, as was asked for. */
+static int push_rest(const struct submit *s, struct np_node *first, bool any,
+		     unsigned int flags, const struct numaperf_work *work, size_t count,
+		     size_t *done)
+{
+	struct numaperf_executor *exec = s->exec;
+	struct np_node *full = any ? exec->node[first->near[0]] : first;
+	bool here = any && !s->self && exec->on_full == NUMAPERF_ON_FULL_INLINE;
+	bool refused = false;
+
+	if ((flags & NUMAPERF_SUBMIT_NOWAIT) ||
+	    (!s->self && exec->on_full == NUMAPERF_ON_FULL_FAIL))
+		return fail_full();
+	while (*done < count) {
+		if (here && work[*done].fn) {
+			work[*done].fn(work[*done].arg);
+			++*done;
+		} else if (!np_wait_room(exec, s->self, s->hard ? &full->home : &full->open,
+					 s->lane)) {
+			return fail_closed(np_life(exec));
+		}
+		*done += push_around(s, first, any, work + *done, count - *done, &refused);
+		if (refused)
+			return fail_closed(np_life(exec));
+	}
+	return 0;
+}
+
 int np_submit(struct numaperf_executor *exec, int node, unsigned int flags,
 	      const struct numaperf_work *work, size_t count, size_t *queued)
 {
-	struct np_worker *self = np_self();
-	bool hard = flags & NUMAPERF_SUBMIT_HOME, any = node == NUMAPERF_ANY_NODE;
-	const struct np_node *first = NULL;
-	struct np_node *asked;
-	bool waits, inside;
-	size_t done = 0;
-	uint64_t life;
+	struct submit s = {
+		.exec = exec,
+		.self = np_self(),
+		.hard = flags & NUMAPERF_SUBMIT_HOME,
+	};
+	bool any = node == NUMAPERF_ANY_NODE, refused = false;
+	struct np_node *first = NULL, *asked;
+	size_t done;
 	int err;
 
 	*queued = 0;
-	if (np_forked(exec))
+	if (np_unlikely(np_forked(exec)))
 		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
 			       "create an executor after fork()",
 			       "this is a forked child, which has no workers");
-	if (self && self->exec != exec)
-		self = NULL;
-	inside = self;
-	err = choose(exec, self, node, flags, &first, &asked);
-	if (err || !count)
+	if (s.self && s.self->exec != exec)
+		s.self = NULL;
+	err = choose(exec, s.self, node, flags, &first, &asked);
+	if (np_unlikely(err || !count))
 		return err;
-	waits = !(flags & NUMAPERF_SUBMIT_NOWAIT) &&
-		(inside || exec->on_full == NUMAPERF_ON_FULL_BLOCK);
+	if (np_unlikely(closed(&s)))
+		return fail_closed(np_life(exec));
+	s.lane = np_producer(exec);
 
-	life = __atomic_load_n(&exec->life, __ATOMIC_RELAXED);
-	if (closed(life, inside))
-		return fail_closed(life);
-	life = __atomic_fetch_add(&exec->life, count, __ATOMIC_SEQ_CST);
-	if (closed(life, inside)) {
-		np_finish(exec, count);
-		return fail_closed(life);
-	}
-
-	for (;;) {
-		/* without ANY_NODE only the first round of this loop */
-		for (size_t i = 0; i < first->nears && done < count; i++) {
-			struct np_node *to =
-				any ? exec->node[first->near[i]] : exec->node[first->index];
-			size_t n =
-				push(hard ? &to->home : &to->open, work + done, count - done);
-
-			done += n;
-			if (n)
-				announce(exec, to, hard);
-			if (!any)
-				break;
-		}
-		if (done == count)
-			break;
-		if (!waits) {
-			err = np_fail(-EAGAIN, NUMAPERF_REASON_FULL, operation,
-				      "raise queue_capacity, or let the submitter wait",
-				      "the queue is full");
-			break;
-		}
-		struct np_node *full = exec->node[any ? first->near[0] : first->index];
-
-		if (!np_wait_room(exec, self, hard ? &full->home : &full->open)) {
-			err = fail_closed(__atomic_load_n(&exec->life, __ATOMIC_SEQ_CST));
-			break;
-		}
-	}
-	if (asked)
+	done = push_around(&s, first, any, work, count, &refused);
+	if (np_unlikely(refused))
+		err = fail_closed(np_life(exec));
+	else if (np_unlikely(done < count))
+		err = push_rest(&s, first, any, flags, work, count, &done);
+	if (np_unlikely(asked))
 		__atomic_fetch_add(&asked->redirected, done, __ATOMIC_RELAXED);
-	if (done < count)
-		np_finish(exec, count - done);
 	*queued = done;
 	return err;
 }
@@ -189,15 +230,60 @@ int numaperf_executor_submit_batch(struct numaperf_executor *exec, int node, uns
 	return np_submit(exec, node, flags, work, count, queued);
 }
 
+/*
+ * The usual case of np_submit(), step by step the same: one task, a node with workers, room in
+ * the caller's own lane, nothing has ended. False: it is not, and nothing has happened.
+ */
+static inline bool submit_usual(struct numaperf_executor *exec, int node, bool hard,
+				struct numaperf_work work)
+{
+	const struct np_worker *self = np_self();
+	struct np_queue *q;
+	struct np_node *n;
+	unsigned int lane;
+
+	if (np_likely(node == NUMAPERF_ANY_NODE)) {
+		if (self && self->exec == exec)
+			n = self->node;
+		else if (exec->nodes == 1)
+			n = exec->node[0];
+		else
+			return false;
+	} else if (node >= 0 && node < exec->ids && exec->index_of[node] >= 0) {
+		n = exec->node[exec->index_of[node]];
+	} else {
+		return false;
+	}
+	if (np_unlikely(!n->slots || np_forked(exec) || np_life(exec)))
+		return false;
+	lane = np_producer(exec);
+	q = hard ? &n->home : &n->open;
+	if (np_unlikely(lane >= exec->lanes) || !np_lane_push_one(&q->lane[lane], work))
+		return false;
+	np_queue_pushed_into(q, lane);
+	if (np_unlikely(np_life(exec)) && np_lane_retract(&q->lane[lane], 1)) {
+		np_tell_quiet(exec);
+		return false;
+	}
+	NP_PROBE3(submit, n->id, 1, hard);
+	if (!hard)
+		np_show(exec, n);
+	np_wake(exec, n, hard);
+	return true;
+}
+
 static int submit_one(struct numaperf_executor *exec, int node, unsigned int flags,
 		      numaperf_task_fn fn, void *arg)
 {
 	const struct numaperf_work work = { fn, arg };
 	size_t queued;
 
-	if (!fn)
+	if (np_unlikely(!fn))
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "the task has no function");
+	if (np_likely((node != NUMAPERF_ANY_NODE || !flags) &&
+		      submit_usual(exec, node, flags & NUMAPERF_SUBMIT_HOME, work)))
+		return 0;
 	return np_submit(exec, node, flags, &work, 1, &queued);
 }
 

@@ -1,138 +1,133 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rank 5: the lane, a bounded queue of {fn, arg} with many producers and many consumers
- * (D. Vyukov's bounded MPMC queue). A node has two: one that other nodes may steal from, one
- * that they never look at.
+ * Rank 5: the lane, a bounded queue of {fn, arg} with one producer. Many may consume, one at a
+ * time: who takes from it holds its lock, and does nothing else meanwhile but copy.
  *
- * Positions count up for ever; a position's slot is position % capacity, its lap position /
- * capacity. A slot's `turn` says whose turn it is: 2 * lap, the producer's of that lap; 2 * lap
- * + 1, the consumer's. So an all-zero ring is an empty one, and untouched pages of a large ring
- * cost nothing.
- *
- * A producer claims a position by CAS on `tail` and hands it over by storing `turn`. Between
- * the two its slot looks empty and hides those behind it: that is no lost task, since the
- * producer decides on a wake-up only after the store, for whatever is then visible.
+ * The producer neither locks nor reads what the consumers write, except when its memory of
+ * `head` says that the ring is full: a push is two stores. Positions count up for ever, so
+ * `tail` is also the number of tasks ever pushed.
  */
 #ifndef NP_LANE_H
 #define NP_LANE_H
 
+#include "park.h"
 #include "util.h"
+
+#include <numaperf/executor.h>
 
 #ifndef NP_STEP
 # define NP_STEP() ((void)0)
 #endif
 
-struct np_slot {
-	uint64_t turn;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 struct np_lane {
-	uint64_t tail np_aligned; /* producers */
-	uint64_t head np_aligned; /* consumers */
-	struct np_slot *ring np_aligned;
-	uint64_t mask;
-	unsigned int shift;
+	/* the producer's line */
+	uint64_t tail np_aligned;
+	uint64_t head_seen; /* a head of some time ago: never ahead of the true one. Atomic
+			       because the next producer may be another thread */
+
+	/* the consumers' line */
+	uint64_t head np_aligned;
+	uint32_t lock;
+
+	struct numaperf_work *ring np_aligned; /* set once */
+	uint64_t capacity;		       /* a power of two */
 };
 
-/* `ring` is zeroed memory of 2^shift slots; the lane does not own it. */
-static inline void np_lane_init(struct np_lane *l, struct np_slot *ring, unsigned int shift)
+static inline void np_lane_init(struct np_lane *l, struct numaperf_work *ring,
+				uint64_t capacity)
 {
-	l->tail = l->head = 0;
 	l->ring = ring;
-	l->shift = shift;
-	l->mask = ((uint64_t)1 << shift) - 1;
+	l->capacity = capacity;
 }
 
-/* How far the slot of position `pos` is ahead of the producer's turn there: 0, it is his; 1,
- * the consumer's; negative: still the lap before; more: long past. */
-static inline int64_t np_lane_turn(const struct np_lane *l, uint64_t pos)
+/* ---- the producer ---- */
+
+/* How many tasks there is room for, up to `wanted`. */
+static inline size_t np_lane_room(struct np_lane *l, size_t wanted)
 {
-	/* acquire: pairs with the release of the other side's hand-over */
-	uint64_t turn = __atomic_load_n(&l->ring[pos & l->mask].turn, __ATOMIC_ACQUIRE);
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
+	uint64_t seen = __atomic_load_n(&l->head_seen, __ATOMIC_RELAXED);
 
-	return (int64_t)(turn - 2 * (pos >> l->shift));
-}
-
-/* False: full (a consumer that has claimed a slot but not yet emptied it still holds it). */
-static inline bool np_lane_push(struct np_lane *l, void (*fn)(void *), void *arg)
-{
-	uint64_t pos = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
-	struct np_slot *slot;
-
-	for (;;) {
-		int64_t turn = np_lane_turn(l, pos);
-
-		NP_STEP();
-		if (turn < 0)
-			return false;
-		if (turn > 0)
-			pos = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
-		else if (__atomic_compare_exchange_n(&l->tail, &pos, pos + 1, true,
-						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			break;
+	if (np_unlikely(tail - seen + wanted > l->capacity)) {
+		/* acquire: the consumer that advanced head has copied those slots */
+		seen = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE);
+		__atomic_store_n(&l->head_seen, seen, __ATOMIC_RELAXED);
 	}
+	return MIN(wanted, l->capacity - (tail - seen));
+}
+
+/* Puts in as many of the tasks as there is room for; how many. */
+static inline size_t np_lane_push(struct np_lane *l, const struct numaperf_work *work,
+				  size_t count)
+{
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
+	size_t n = np_lane_room(l, count);
+
+	for (size_t i = 0; i < n; i++)
+		l->ring[(tail + i) & (l->capacity - 1)] = work[i];
 	NP_STEP();
-	slot = &l->ring[pos & l->mask];
-	slot->fn = fn;
-	slot->arg = arg;
-	__atomic_store_n(&slot->turn, 2 * (pos >> l->shift) + 1, __ATOMIC_RELEASE);
+	/* release: the slots, and the tasks' arguments */
+	__atomic_store_n(&l->tail, tail + n, __ATOMIC_RELEASE);
+	return n;
+}
+
+/* The same for one task. False: no room. */
+static inline bool np_lane_push_one(struct np_lane *l, struct numaperf_work work)
+{
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
+
+	if (np_unlikely(!np_lane_room(l, 1)))
+		return false;
+	l->ring[tail & (l->capacity - 1)] = work;
+	NP_STEP();
+	__atomic_store_n(&l->tail, tail + 1, __ATOMIC_RELEASE);
 	return true;
 }
 
-/* False: nothing there (that has been handed over). */
-static inline bool np_lane_pop(struct np_lane *l, void (**fn)(void *), void **arg)
+/* ---- consumers ---- */
+
+static inline bool np_lane_lock(struct np_lane *l)
 {
-	uint64_t pos = __atomic_load_n(&l->head, __ATOMIC_RELAXED);
-	struct np_slot *slot;
+	/* looked at first: who cannot have it leaves the line alone */
+	return !__atomic_load_n(&l->lock, __ATOMIC_RELAXED) &&
+	       !__atomic_exchange_n(&l->lock, 1, __ATOMIC_ACQUIRE);
+}
 
-	for (;;) {
-		int64_t turn = np_lane_turn(l, pos);
-
+/* For those who cannot do without. Who holds it copies, which is a moment; but it may have been
+ * taken off its CPU, perhaps for us. */
+static inline void np_lane_lock_surely(struct np_lane *l)
+{
+	for (int i = 0; !np_lane_lock(l); i++) {
 		NP_STEP();
-		if (turn < 1)
-			return false;
-		if (turn > 1)
-			pos = __atomic_load_n(&l->head, __ATOMIC_RELAXED);
-		else if (__atomic_compare_exchange_n(&l->head, &pos, pos + 1, true,
-						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			break;
+		np_relax();
+		if (i > 100)
+			np_sys->futex_wait(&l->lock, 1, 50000);
 	}
+}
+
+static inline void np_lane_unlock(struct np_lane *l)
+{
+	__atomic_store_n(&l->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Copies up to `count` of the oldest tasks and makes room; how many. Under the lock. */
+static inline size_t np_lane_take(struct np_lane *l, struct numaperf_work *work, size_t count)
+{
+	uint64_t head = __atomic_load_n(&l->head, __ATOMIC_RELAXED);
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
+	size_t n = MIN(tail - head, (uint64_t)count);
+
 	NP_STEP();
-	slot = &l->ring[pos & l->mask];
-	*fn = slot->fn;
-	*arg = slot->arg;
-	__atomic_store_n(&slot->turn, 2 * (pos >> l->shift) + 2, __ATOMIC_RELEASE);
-	return true;
+	for (size_t i = 0; i < n; i++)
+		work[i] = l->ring[(head + i) & (l->capacity - 1)];
+	/* release: the slots have been read */
+	if (n)
+		__atomic_store_n(&l->head, head + n, __ATOMIC_RELEASE);
+	return n;
 }
 
-/* Whether a pop would find something. */
-static inline bool np_lane_ready(const struct np_lane *l)
-{
-	for (;;) {
-		uint64_t pos = __atomic_load_n(&l->head, __ATOMIC_RELAXED);
-		int64_t turn = np_lane_turn(l, pos);
+/* ---- anybody; stale when it returns ---- */
 
-		if (turn <= 1)
-			return turn == 1;
-		/* head has moved on since: look again */
-	}
-}
-
-/* Whether a push would find room. */
-static inline bool np_lane_has_room(const struct np_lane *l)
-{
-	for (;;) {
-		uint64_t pos = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
-		int64_t turn = np_lane_turn(l, pos);
-
-		if (turn <= 0)
-			return turn == 0;
-	}
-}
-
-/* Tasks pushed since the beginning, and tasks in it. Statistics. */
 static inline uint64_t np_lane_pushed(const struct np_lane *l)
 {
 	return __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
@@ -143,7 +138,23 @@ static inline uint64_t np_lane_length(const struct np_lane *l)
 	uint64_t head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE);
 	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_RELAXED);
 
-	return tail > head ? tail - head : 0;
+	return tail - head;
+}
+
+/* ---- taking back ---- */
+
+/* The producer, of its newest `count` tasks, as many as nobody has taken yet; how many. */
+static inline size_t np_lane_retract(struct np_lane *l, size_t count)
+{
+	uint64_t tail = __atomic_load_n(&l->tail, __ATOMIC_RELAXED), head;
+	size_t n;
+
+	np_lane_lock_surely(l);
+	head = __atomic_load_n(&l->head, __ATOMIC_RELAXED);
+	n = MIN(tail - head, (uint64_t)count);
+	__atomic_store_n(&l->tail, tail - n, __ATOMIC_RELAXED);
+	np_lane_unlock(l);
+	return n;
 }
 
 #endif

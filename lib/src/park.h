@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rank 5: sleeping and waking without losing a wake-up and without using the CPU.
+ * Rank 4: sleeping and waking without losing a wake-up and without using the CPU.
  *
  * Three parts. A *parker* is one thread's place to sleep, with a token that a waker leaves
  * there. *Idle* is a node's set of sleeping workers, from which a waker claims one. An *event*
@@ -25,14 +25,6 @@
 
 #ifndef NP_STEP
 # define NP_STEP() ((void)0)
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-# define NP_TSAN 1
-#elif defined(__has_feature)
-# if __has_feature(thread_sanitizer)
-#  define NP_TSAN 1
-# endif
 #endif
 
 static inline void np_relax(void)
@@ -86,7 +78,12 @@ static inline void np_unpark(struct np_parker *p)
 	np_sys->futex_wake(&p->token, 1);
 }
 
-/* ---- the idle workers of a node ---- */
+/*
+ * ---- the idle workers of a node ----
+ *
+ * The operations are relaxed: what has to be in order with them, the work, is kept so by the
+ * fences of both sides. But a bit hands over the record of its worker.
+ */
 
 #define NP_IDLE_MAX 4096 /* workers a node */
 
@@ -109,14 +106,14 @@ enum {
 
 static inline void np_search_begin(struct np_idle *idle)
 {
-	__atomic_fetch_add(&idle->searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&idle->searching, 1, __ATOMIC_RELAXED);
 }
 
 /* True: it was the last one. Who stops because it has found work must then see whether there is
  * more, and wake another: work that came meanwhile has relied on it. */
 static inline bool np_search_end(struct np_idle *idle)
 {
-	return __atomic_fetch_sub(&idle->searching, 1, __ATOMIC_SEQ_CST) == 1;
+	return __atomic_fetch_sub(&idle->searching, 1, __ATOMIC_RELAXED) == 1;
 }
 
 /*
@@ -125,11 +122,12 @@ static inline bool np_search_end(struct np_idle *idle)
  */
 static inline void np_idle_enter(struct np_idle *idle, unsigned int i)
 {
-	/* total before the bit: who reads total as zero comes before this, and is then seen by
-	 * the look that follows */
-	__atomic_fetch_add(idle->total, 1, __ATOMIC_SEQ_CST);
+	/* Who reads total as zero, or the bit as clear, comes before the fence below, and his
+	 * work is then seen by the look that follows. */
+	__atomic_fetch_add(idle->total, 1, __ATOMIC_RELAXED);
 	NP_STEP();
-	__atomic_fetch_or(&idle->bits[i / 64], (uint64_t)1 << i % 64, __ATOMIC_SEQ_CST);
+	/* release: this worker's record, which may be new */
+	__atomic_fetch_or(&idle->bits[i / 64], (uint64_t)1 << i % 64, __ATOMIC_RELEASE);
 	NP_STEP();
 	np_search_end(idle);
 	np_fence();
@@ -141,25 +139,33 @@ static inline bool np_idle_cancel(struct np_idle *idle, unsigned int i)
 {
 	uint64_t bit = (uint64_t)1 << i % 64;
 
-	if (!(__atomic_fetch_and(&idle->bits[i / 64], ~bit, __ATOMIC_SEQ_CST) & bit))
+	if (!(__atomic_fetch_and(&idle->bits[i / 64], ~bit, __ATOMIC_RELAXED) & bit))
 		return false;
-	__atomic_fetch_sub(idle->total, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(idle->total, 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+static inline uint32_t np_idle_words(const struct np_idle *idle)
+{
+	/* It grows before the worker starts that needs it: who must see the bit (behind a
+	 * fence) sees this, too. */
+	return __atomic_load_n(&idle->words, __ATOMIC_RELAXED);
 }
 
 /* Takes one worker out of the set; -1: none is in it. */
 static inline int np_idle_claim(struct np_idle *idle)
 {
-	for (uint32_t w = 0; w < idle->words; w++) {
-		uint64_t set = __atomic_load_n(&idle->bits[w], __ATOMIC_SEQ_CST);
+	for (uint32_t w = 0; w < np_idle_words(idle); w++) {
+		uint64_t set = __atomic_load_n(&idle->bits[w], __ATOMIC_RELAXED);
 
 		while (set) {
 			uint64_t bit = set & -set;
 
 			NP_STEP();
-			set = __atomic_fetch_and(&idle->bits[w], ~bit, __ATOMIC_SEQ_CST);
+			/* acquire: the worker's record */
+			set = __atomic_fetch_and(&idle->bits[w], ~bit, __ATOMIC_ACQUIRE);
 			if (set & bit) {
-				__atomic_fetch_sub(idle->total, 1, __ATOMIC_SEQ_CST);
+				__atomic_fetch_sub(idle->total, 1, __ATOMIC_RELAXED);
 				return (int)(w * 64 + (uint32_t)__builtin_ctzll(bit));
 			}
 		}
@@ -176,7 +182,7 @@ static inline int np_idle_claim(struct np_idle *idle)
  * has to look again: in between another waker may have relied on its being there, and a worker
  * may have gone to sleep that had not seen that other's work. That worker's bit was set before
  * the other's work was visible, which was before the other read `searching`, which was before
- * the step back: so the second look sees the bit.
+ * the step back: so the second look, behind a fence, sees the bit.
  */
 static inline int np_idle_wake(struct np_idle *idle)
 {
@@ -185,16 +191,16 @@ static inline int np_idle_wake(struct np_idle *idle)
 		uint64_t any = 0;
 		int i;
 
-		if (__atomic_load_n(&idle->searching, __ATOMIC_SEQ_CST))
+		if (__atomic_load_n(&idle->searching, __ATOMIC_RELAXED))
 			return NP_WAKE_SEARCHED;
 		NP_STEP();
-		for (uint32_t w = 0; w < idle->words; w++)
-			any |= __atomic_load_n(&idle->bits[w], __ATOMIC_SEQ_CST);
+		for (uint32_t w = 0; w < np_idle_words(idle); w++)
+			any |= __atomic_load_n(&idle->bits[w], __ATOMIC_RELAXED);
 		if (!any)
 			return NP_WAKE_NONE;
 		NP_STEP();
 		if (!__atomic_compare_exchange_n(&idle->searching, &none, 1, false,
-						 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			return NP_WAKE_SEARCHED;
 		NP_STEP();
 		i = np_idle_claim(idle);
@@ -202,6 +208,7 @@ static inline int np_idle_wake(struct np_idle *idle)
 			return i;
 		NP_STEP();
 		np_search_end(idle);
+		np_fence();
 	}
 }
 
@@ -222,33 +229,39 @@ struct np_event {
  */
 static inline void np_event_enter(struct np_event *e)
 {
-	__atomic_fetch_add(&e->waiters, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&e->waiters, 1, __ATOMIC_RELAXED);
 	np_fence();
 }
 
 static inline void np_event_leave(struct np_event *e)
 {
-	__atomic_fetch_sub(&e->waiters, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_sub(&e->waiters, 1, __ATOMIC_RELAXED);
 }
 
 static inline uint32_t np_event_key(struct np_event *e)
 {
-	return __atomic_load_n(&e->seq, __ATOMIC_SEQ_CST);
+	/* acquire: who sees this signal sees what it was about */
+	return __atomic_load_n(&e->seq, __ATOMIC_ACQUIRE);
+}
+
+static inline void np_event_wait_for(struct np_event *e, uint32_t key, int64_t timeout_ns)
+{
+	NP_STEP();
+	np_sys->futex_wait(&e->seq, key, timeout_ns);
 }
 
 static inline void np_event_wait(struct np_event *e, uint32_t key)
 {
-	NP_STEP();
-	np_sys->futex_wait(&e->seq, key, -1);
+	np_event_wait_for(e, key, -1);
 }
 
 /* The condition has been made true (by any operation): whoever waits looks again. */
 static inline void np_event_signal(struct np_event *e)
 {
-	np_fence();
-	if (!__atomic_load_n(&e->waiters, __ATOMIC_SEQ_CST))
+	np_fence(); /* also releases what the key's readers acquire */
+	if (!__atomic_load_n(&e->waiters, __ATOMIC_RELAXED))
 		return;
-	__atomic_fetch_add(&e->seq, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&e->seq, 1, __ATOMIC_RELAXED);
 	NP_STEP();
 	np_sys->futex_wake(&e->seq, INT_MAX);
 }

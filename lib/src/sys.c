@@ -437,6 +437,11 @@ static int real_thread_create(pthread_t *thread, size_t stack_size, void *(*fn)(
 	return -err;
 }
 
+static int real_thread_alive(int tid)
+{
+	return syscall(SYS_tgkill, getpid(), tid, 0) ? -errno : 0;
+}
+
 static int real_thread_join(pthread_t thread)
 {
 	return -pthread_join(thread, NULL);

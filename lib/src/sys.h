@@ -48,6 +48,7 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  *  memlock_limit      RLIMIT_MEMLOCK, bytes; UINT64_MAX: unlimited
  *  bpf_probe          loads and drops a two-instruction tracing program
  *  thread_create      all signals blocked in the new thread; stack 0: the default
+ *  thread_alive       0; -ESRCH: this process has no thread of that id
  *  thread_join        pthread_join
  *  set_thread_name    of the calling thread, cut to 15 bytes
  *  map_fd             the first `length` bytes behind a descriptor, shared
@@ -105,6 +106,7 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  X(bpf_probe, (void), ())                                                                     \
  X(thread_create, (pthread_t * thread, size_t stack_size, void *(*fn)(void *), void *arg),    \
    (thread, stack_size, fn, arg))                                                             \
+ X(thread_alive, (int tid), (tid))                                                            \
  X(thread_join, (pthread_t thread), (thread))                                                 \
  X(set_thread_name, (const char *name), (name))                                               \
  X(map_fd, (void **out, int fd, size_t length, bool writable), (out, fd, length, writable))   \

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-__thread struct np_worker *np_self_worker;
+__thread struct numaperf_deque *numaperf_deque_1;
 
 uint32_t np_forks;
 
@@ -23,23 +23,25 @@ static void died(void *worker)
 {
 	struct np_worker *w = worker;
 	struct numaperf_executor *exec;
-	uint64_t counted = 0;
+	uint64_t lane_tasks = 0;
 
 	if (np_self() != w) /* in a forked child */
 		return;
 	exec = w->exec;
-	np_self_worker = NULL;
+	np_set_self(NULL);
 	np_log(NUMAPERF_LOG_WARNING,
 	       "executor: worker %u (node %d) was ended by a task: the executor has failed",
 	       w->index, w->node->id);
 	__atomic_fetch_or(&exec->life, NP_LIFE_NOW | NP_LIFE_FAILED, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&w->dying, true, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&w->waits_for_room, NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->waits_for, NULL, __ATOMIC_SEQ_CST);
 	while (np_deque_pop(&w->deque)) {
 		/* nobody will join these */
 	}
+	/* the others' parts of what they may have to wait for end, too */
+	np_stop_spawned(exec);
 	for (struct np_running *r = w->running; r; r = r->up) {
-		counted += r->counted;
+		lane_tasks += r->lane;
 		if (r->task)
 			np_resolve(exec, r->task, NP_TASK_DEAD);
 	}
@@ -50,8 +52,8 @@ static void died(void *worker)
 	       np_deque_stolen(&w->deque) + w->sent)
 		np_park(&w->parker);
 	np_guarantee_leave(w->guarantee);
-	if (counted)
-		np_finish(exec, counted);
+	__atomic_store_n(&w->count.finished, w->count.finished + lane_tasks, __ATOMIC_RELEASE);
+	np_tell_quiet(exec);
 }
 
 #define GAP 16384
@@ -100,12 +102,12 @@ void *np_worker_main(void *worker)
 	struct numaperf_executor *exec = w->exec;
 	int status;
 
-	np_self_worker = w;
+	np_set_self(w);
 	status = set_up(w);
 	w->status = status;
 	if (status)
 		np_error_save(&w->error);
-	__atomic_fetch_add(&exec->reported, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->reported, true, __ATOMIC_SEQ_CST);
 	np_event_signal(&exec->quiet);
 	if (!status) {
 		pthread_cleanup_push(died, w);
@@ -114,6 +116,6 @@ void *np_worker_main(void *worker)
 		if (np_self() == w) /* not in a forked child, where `w` may be freed */
 			np_guarantee_leave(w->guarantee);
 	}
-	np_self_worker = NULL;
+	np_set_self(NULL);
 	return NULL;
 }

@@ -3,17 +3,10 @@
 #include "sys.h"
 #include "worker.h"
 
-/*
- * Every caller has just made something visible: a lane's or a deque's task. The fence puts that
- * before the looks at who is idle; np_idle_enter() has its counterpart.
- */
-void np_wake(struct numaperf_executor *exec, struct np_node *node, bool hard)
+void np_wake_idle(struct numaperf_executor *exec, struct np_node *node, bool hard)
 {
 	int i;
 
-	np_fence();
-	if (!__atomic_load_n(&exec->idle_total, __ATOMIC_SEQ_CST))
-		return;
 	i = np_idle_wake(&node->idle);
 	if (i >= 0)
 		np_unpark(&node->worker[i]->parker);
@@ -33,9 +26,16 @@ void np_wake(struct numaperf_executor *exec, struct np_node *node, bool hard)
 	}
 }
 
+void np_stop_spawned(struct numaperf_executor *exec)
+{
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++)
+		__atomic_fetch_or(&exec->worker[i]->deque.own.attention, NP_ATTEND_STOP,
+				  __ATOMIC_SEQ_CST);
+}
+
 void np_wake_all(struct numaperf_executor *exec)
 {
-	for (unsigned int i = 0; i < exec->workers; i++)
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++)
 		np_unpark(&exec->worker[i]->parker);
 }
 
@@ -51,23 +51,45 @@ void np_announce(struct numaperf_executor *exec)
 	np_wake_all(exec);
 }
 
-void np_finish(struct numaperf_executor *exec, uint64_t n)
+/*
+ * What has been finished is read before what has been pushed. The first sum is no more than
+ * what was finished at the moment between them, the second no less than what was pushed then:
+ * if they are equal, so were these. (Tasks that their producer takes back in between have not
+ * begun.)
+ */
+bool np_quiet(const struct numaperf_executor *exec)
 {
-	/* release: what the tasks did is seen by who sees the count gone */
-	uint64_t life = __atomic_sub_fetch(&exec->life, n, __ATOMIC_SEQ_CST);
+	unsigned int lanes =
+		MIN(__atomic_load_n(&exec->producers.used, __ATOMIC_ACQUIRE), exec->lanes);
+	uint64_t finished = __atomic_load_n(&exec->dropped, __ATOMIC_SEQ_CST), pushed = 0;
 
-	if (life & NP_LIFE_COUNT)
-		return;
-	/* the executor is still there: this is a worker, which is joined before it is freed, or
-	 * a caller, who must not race with _destroy */
-	np_event_signal(&exec->quiet);
-	if (life & NP_LIFE_CLOSED)
-		np_wake_all(exec);
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++)
+		finished += __atomic_load_n(&exec->worker[i]->count.finished, __ATOMIC_ACQUIRE);
+	np_fence();
+	/* not before: a task may have been the first to push into a lane, and have finished */
+	lanes = MIN(__atomic_load_n(&exec->producers.used, __ATOMIC_ACQUIRE), exec->lanes);
+	for (unsigned int i = 0; i < exec->nodes; i++) {
+		const struct np_node *node = exec->node[i];
+
+		if (node->slots)
+			pushed += np_queue_pushed(&node->open, lanes) +
+				  np_queue_pushed(&node->home, lanes);
+	}
+	return finished == pushed;
+}
+
+/* Two that finish the last two tasks at once: with the fence between each one's count and look
+ * at least one sees both. */
+void np_tell_quiet(struct numaperf_executor *exec)
+{
+	np_fence();
+	if (__atomic_load_n(&exec->quiet.waiters, __ATOMIC_SEQ_CST) && np_quiet(exec))
+		np_event_signal(&exec->quiet);
 }
 
 void np_resolve(struct numaperf_executor *exec, struct numaperf_task *task, uint32_t state)
 {
-	struct np_worker *owner = task->owner;
+	struct np_worker *owner = np_worker_of(task->owner);
 	struct np_event *event = np_done_event(exec, task);
 	uint32_t before;
 
@@ -87,43 +109,78 @@ void np_resolve(struct numaperf_executor *exec, struct numaperf_task *task, uint
 		np_unpark(&owner->parker);
 }
 
-bool np_queue_pop(struct numaperf_executor *exec, struct np_queue *q, numaperf_task_fn *fn,
-		  void **arg)
+/* Workers that wait sleep on their own parkers, to be able to help. */
+void np_unpark_waiting(struct numaperf_executor *exec, const void *what)
 {
-	if (!np_lane_pop(&q->lane, fn, arg))
-		return false;
-	np_fence();
-	if (np_likely(!__atomic_load_n(&q->room.waiters, __ATOMIC_SEQ_CST)))
-		return true;
-	np_event_signal(&q->room);
-	/* workers that wait for room sleep on their own parkers, to be able to help */
-	for (unsigned int i = 0; i < exec->workers; i++) {
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++) {
 		struct np_worker *w = exec->worker[i];
 
-		if (__atomic_load_n(&w->waits_for_room, __ATOMIC_SEQ_CST) == q)
+		if (__atomic_load_n(&w->waits_for, __ATOMIC_SEQ_CST) == what)
 			np_unpark(&w->parker);
 	}
-	return true;
+}
+
+/* Some have been taken out of a lane: those who wait for room there shall know. */
+static void tell_room(struct numaperf_executor *exec, struct np_queue *q, unsigned int lane)
+{
+	np_fence();
+	if (np_likely(!np_queue_room_wanted(q, lane)))
+		return;
+	np_event_signal(&q->room);
+	np_unpark_waiting(exec, q);
+}
+
+size_t np_take(struct numaperf_executor *exec, struct np_queue *q, struct numaperf_work *work,
+	       size_t max, unsigned int *lane)
+{
+	size_t n = np_queue_take(q, work, max, lane);
+
+	if (n)
+		tell_room(exec, q, *lane);
+	return n;
+}
+
+/* ---- what an end leaves ---- */
+
+static void drop(struct numaperf_executor *exec, struct np_node *home,
+		 const struct numaperf_work *work, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!work[i].fn)
+			np_resolve(exec, work[i].arg, NP_TASK_CANCELED);
+		else if (exec->on_dropped)
+			exec->on_dropped(exec->on_dropped_ctx, work[i].fn, work[i].arg);
+	}
+	__atomic_fetch_add(&home->dropped, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&exec->dropped, n, __ATOMIC_SEQ_CST);
 }
 
 static size_t drain_queue(struct numaperf_executor *exec, struct np_node *node,
 			  struct np_queue *q)
 {
-	numaperf_task_fn fn;
-	void *arg;
-	size_t n = 0;
+	struct numaperf_work work[NP_TRAY];
+	unsigned int lane;
+	size_t n, all = 0;
 
-	while (np_queue_pop(exec, q, &fn, &arg)) {
-		n++;
-		__atomic_fetch_add(&node->dropped, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&exec->dropped, 1, __ATOMIC_SEQ_CST);
-		if (!fn)
-			np_resolve(exec, arg, NP_TASK_CANCELED);
-		else if (exec->on_dropped)
-			exec->on_dropped(exec->on_dropped_ctx, fn, arg);
-		np_finish(exec, 1);
+	while ((n = np_queue_drain(q, work, NP_TRAY, &lane))) {
+		tell_room(exec, q, lane);
+		drop(exec, node, work, n);
+		all += n;
 	}
-	return n;
+	return all;
+}
+
+static size_t drain_tray(struct numaperf_executor *exec, struct np_tray *tray)
+{
+	struct numaperf_work work[NP_TRAY];
+	uint32_t n, from;
+	size_t all = 0;
+
+	while ((n = np_tray_take(tray, work, NP_TRAY, &from))) {
+		drop(exec, exec->node[from], work, n);
+		all += n;
+	}
+	return all;
 }
 
 size_t np_drain(struct numaperf_executor *exec)
@@ -131,10 +188,17 @@ size_t np_drain(struct numaperf_executor *exec)
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < exec->nodes; i++) {
-		if (!exec->node[i]->workers)
+		struct np_node *node = exec->node[i];
+
+		if (!node->slots)
 			continue;
-		n += drain_queue(exec, exec->node[i], &exec->node[i]->open);
-		n += drain_queue(exec, exec->node[i], &exec->node[i]->home);
+		n += drain_queue(exec, node, &node->open) +
+		     drain_queue(exec, node, &node->home);
 	}
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++)
+		for (int hard = 0; hard < 2; hard++)
+			n += drain_tray(exec, &exec->worker[i]->tray[hard]);
+	if (n)
+		np_tell_quiet(exec);
 	return n;
 }

@@ -84,7 +84,7 @@ nm -D --defined-only "$out/lib/libnumaperf.so" | awk '$2 != "A" { sub(/@.*/, "",
 sed -n 's/^[ \t]*\(numaperf_[a-z0-9_]*\);.*/\1/p' lib/libnumaperf.map | sort >"$work/map"
 cat lib/include/numaperf/*.h | gcc -x c -E -P -Ilib/include '-D__attribute__(x)=' - 2>/dev/null |
 	tr '\n' ' ' | tr ';{}' '\n\n\n' | grep -v 'typedef\|static inline' |
-	sed -n 's/^[^(]*[ *]\(numaperf_[a-z0-9_]*\)(.*/\1/p' | sort -u >"$work/headers"
+	sed -n 's/^[^(]*[ *]\(numaperf_[a-z0-9_]*\)(.*/\1/p; s/^ *extern .*[ *]\(numaperf_[a-z0-9_]*\) *$/\1/p' | sort -u >"$work/headers"
 diff "$work/map" "$work/so" >"$o"
 none 'the shared library exports what the map lists'
 diff "$work/map" "$work/headers" >"$o"

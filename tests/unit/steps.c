@@ -22,20 +22,25 @@ void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned int flags);
 #endif
 
-#define STACK 131072
+#define STACK (1u << 20)
 
 static struct fiber {
 	ucontext_t context;
 	void *tsan;
 	char *stack;
 	const uint32_t *waits; /* asleep on this word */
+	bool timed;	       /* but not for ever */
+	bool late;	       /* its time was up */
 	bool done;
+	int joins; /* asleep until this one is done; -1: no */
+	void (*fn)(void *arg);
 	void *arg;
 } fibers[STEPS_MAX];
 
 static ucontext_t outside;
 static void *outside_tsan;
-static void (*entry)(void *arg);
+void (*steps_switched)(int from, int to);
+
 static int count, current = -1; /* -1: no run is on */
 static uint32_t rng;
 static __thread bool inside; /* this is the thread of the run */
@@ -58,33 +63,57 @@ static void switch_to(ucontext_t *from, ucontext_t *to, void *tsan)
 	swapcontext(from, to);
 }
 
+static bool able_to_go_on(const struct fiber *f)
+{
+	return !f->done && !f->waits && (f->joins < 0 || fibers[f->joins].done);
+}
+
+/* Nobody can go on, so time passes. False: and nobody waits for that. */
+static bool let_time_pass(void)
+{
+	for (int i = 0; i < count; i++) {
+		if (!fibers[i].done && fibers[i].waits && fibers[i].timed) {
+			fibers[i].waits = NULL;
+			fibers[i].late = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Whoever can go on, by lot; nobody: back outside. */
 static void next(void)
 {
-	int able[STEPS_MAX], n = 0, me = current;
+	int able[STEPS_MAX], n, me = current;
 	ucontext_t *from = &fibers[me].context;
 
-	for (int i = 0; i < count; i++)
-		if (!fibers[i].done && !fibers[i].waits)
-			able[n++] = i;
+	do {
+		n = 0;
+		for (int i = 0; i < count; i++)
+			if (able_to_go_on(&fibers[i]))
+				able[n++] = i;
+	} while (!n && let_time_pass());
 	if (!n) {
 		switch_to(from, &outside, outside_tsan);
 		return;
 	}
 	current = able[steps_dice((unsigned int)n)];
-	if (current != me)
-		switch_to(from, &fibers[current].context, fibers[current].tsan);
+	if (current == me)
+		return;
+	if (steps_switched)
+		steps_switched(me, current);
+	switch_to(from, &fibers[current].context, fibers[current].tsan);
 }
 
 static void fiber_main(void)
 {
-	entry(fibers[current].arg);
+	fibers[current].fn(fibers[current].arg);
 	fibers[current].done = true;
 	next();
 	abort(); /* a fiber that is done is never chosen */
 }
 
-static __attribute__((noinline)) void prepare(struct fiber *f, void *arg)
+static __attribute__((noinline)) void prepare(struct fiber *f, void (*fn)(void *), void *arg)
 {
 	if (!f->stack)
 		f->stack = malloc(STACK);
@@ -92,6 +121,8 @@ static __attribute__((noinline)) void prepare(struct fiber *f, void *arg)
 		abort();
 	f->waits = NULL;
 	f->done = false;
+	f->joins = -1;
+	f->fn = fn;
 	f->arg = arg;
 #ifdef TSAN_FIBERS
 	f->tsan = __tsan_create_fiber(0);
@@ -109,24 +140,42 @@ bool steps_run(uint32_t seed, int n, void (*fn)(void *arg), void *const *arg)
 
 	rng = seed * 2654435769u | 1;
 	count = n;
-	entry = fn;
 #ifdef TSAN_FIBERS
 	outside_tsan = __tsan_get_current_fiber();
 #endif
 	for (int i = 0; i < n; i++)
-		prepare(&fibers[i], arg[i]);
+		prepare(&fibers[i], fn, arg[i]);
 	inside = true;
 	current = (int)steps_dice((unsigned int)n);
+	if (steps_switched)
+		steps_switched(-1, current);
 	switch_to(&outside, &fibers[current].context, fibers[current].tsan);
+	if (steps_switched)
+		steps_switched(current, -1);
 	inside = false;
 	current = -1;
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < count; i++) {
 		all = all && fibers[i].done;
 #ifdef TSAN_FIBERS
 		__tsan_destroy_fiber(fibers[i].tsan);
 #endif
 	}
 	return all;
+}
+
+int steps_start(void (*fn)(void *arg), void *arg)
+{
+	if (count == STEPS_MAX)
+		abort();
+	prepare(&fibers[count], fn, arg);
+	return count++;
+}
+
+void steps_join(int fiber)
+{
+	fibers[current].joins = fiber;
+	next();
+	fibers[current].joins = -1;
 }
 
 void steps_yield(void)
@@ -150,9 +199,11 @@ static int model_wait(uint32_t *word, uint32_t value, int64_t timeout_ns)
 	/* this check and going to sleep are one step, as in the kernel */
 	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
 		return -EAGAIN;
+	fibers[current].timed = timeout_ns >= 0;
+	fibers[current].late = false;
 	fibers[current].waits = word;
 	next();
-	return 0;
+	return fibers[current].late ? -ETIMEDOUT : 0;
 }
 
 static int model_wake(uint32_t *word, int n)
@@ -169,6 +220,13 @@ static int model_wake(uint32_t *word, int n)
 		}
 	}
 	return woken;
+}
+
+uint64_t steps_clock_ns(void)
+{
+	static uint64_t now;
+
+	return now += 1000 * (1 + steps_dice(8));
 }
 
 static struct np_sys model;

@@ -18,9 +18,7 @@ static struct np_deque deque;
 static void start_at(uint32_t index)
 {
 	memset(&deque, 0, sizeof(deque));
-	deque.shared = np_deque_word(index, index);
-	deque.head = deque.split = deque.tail_seen = index;
-	deque.own_taken = index;
+	np_deque_init(&deque, index);
 }
 
 /* ---- by hand ---- */
@@ -50,20 +48,20 @@ static void thieves_get_what_was_published_oldest_first(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_true(np_deque_push(&deque, &task[i]));
 	assert_false(np_deque_wanted(&deque));
-	assert_null(np_deque_steal(&deque)); /* nothing public yet: asks */
+	assert_null(np_deque_steal(&deque, false)); /* nothing public yet: asks */
 	assert_true(np_deque_wanted(&deque));
 	assert_int_equal(np_deque_publish(&deque), 3);
 	assert_false(np_deque_wanted(&deque));
 	assert_true(np_deque_public(&deque));
 	assert_int_equal(np_deque_private(&deque), 2);
-	assert_ptr_equal(np_deque_steal(&deque), &task[0]);
+	assert_ptr_equal(np_deque_steal(&deque, false), &task[0]);
 	assert_ptr_equal(np_deque_pop(&deque), &task[4]);
 	assert_ptr_equal(np_deque_pop(&deque), &task[3]);
 	/* from here on out of the shared part */
 	assert_ptr_equal(np_deque_pop(&deque), &task[2]);
 	assert_ptr_equal(np_deque_pop(&deque), &task[1]);
 	assert_null(np_deque_pop(&deque));
-	assert_null(np_deque_steal(&deque));
+	assert_null(np_deque_steal(&deque, false));
 	assert_int_equal(np_deque_stolen(&deque), 1);
 }
 
@@ -77,7 +75,7 @@ static void full_is_refused_until_a_thief_makes_room(void **state)
 		assert_true(np_deque_push(&deque, &task[i]));
 	assert_false(np_deque_push(&deque, &task[NP_DEQUE_SIZE]));
 	np_deque_publish(&deque);
-	assert_ptr_equal(np_deque_steal(&deque), &task[0]);
+	assert_ptr_equal(np_deque_steal(&deque, false), &task[0]);
 	assert_true(np_deque_push(&deque, &task[NP_DEQUE_SIZE]));
 	assert_false(np_deque_push(&deque, &task[0]));
 	for (unsigned int i = NP_DEQUE_SIZE; i; i--)
@@ -104,11 +102,13 @@ static const char *wrong;
 
 static void *as_task(uintptr_t id)
 {
-	return (void *)id;
+	return (void *)(id * 2); /* the lowest bit is the deque's */
 }
 
-static void came_out(uintptr_t id)
+static void came_out(uintptr_t task)
 {
+	uintptr_t id = task / 2;
+
 	if (id > TASKS)
 		wrong = "a thing that is no task came out";
 	else if (out[id]++)
@@ -136,7 +136,7 @@ static void owner(void *arg)
 		default:
 			got = (uintptr_t)np_deque_pop(&deque);
 			if (got) {
-				if (!depth || stack[depth - 1] != got)
+				if (!depth || stack[depth - 1] != got / 2)
 					wrong = "pop gave another than the newest";
 				else
 					depth--;
@@ -145,7 +145,7 @@ static void owner(void *arg)
 				depth = 0; /* all stolen: the count at the end tells */
 			}
 		}
-		if (deque.split != (uint32_t)(deque.shared >> 32))
+		if (deque.own.split != (uint32_t)(deque.shared >> 32))
 			wrong = "the two splits differ";
 		steps_yield();
 	}
@@ -162,7 +162,7 @@ static void thief(void *arg)
 
 	(void)arg;
 	while (!owner_ended) {
-		got = (uintptr_t)np_deque_steal(&deque);
+		got = (uintptr_t)np_deque_steal(&deque, false);
 		if (got) {
 			if (got <= last)
 				wrong = "a thief got an older task after a newer one";
@@ -222,7 +222,7 @@ static void *steal_all(void *arg)
 {
 	(void)arg;
 	while (!__atomic_load_n(&ended, __ATOMIC_ACQUIRE)) {
-		uintptr_t *task = np_deque_steal(&deque);
+		uintptr_t *task = np_deque_steal(&deque, false);
 
 		if (task) {
 			note(*task); /* written before it was published */

@@ -94,7 +94,7 @@ static void bad_options_are_refused(void **state)
 		{ .mode = (enum numaperf_mode)9 },
 		{ .workers_per_node = 4097 },
 		{ .queue_capacity = (1u << 24) + 1 },
-		{ .on_full = (enum numaperf_on_full)2 },
+		{ .on_full = (enum numaperf_on_full)3 },
 		{ .realtime_priority = 100 },
 		{ .realtime_priority = -1 },
 		{ .stack_size = 4096 },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Spawn and join, run, loops: results, nesting, what an end in the middle makes of them. */
+#include "../../lib/src/sys.h"
 #include "../../lib/src/util.h"
 #include "pool.h"
 #include "tree.h"
@@ -201,6 +202,70 @@ static void a_spawned_task_is_stolen_from_a_busy_worker(void **state)
 	assert_int_equal(h.err, 0);
 	assert_int_not_equal(h.thief, 1);
 	assert_true(pool_node_stats(exec, 1).stolen_from >= 1);
+	numaperf_executor_destroy(exec);
+}
+
+/* What is hidden behind a long task comes out when that one says so. */
+static void spawn_and_work_on(void *arg)
+{
+	struct handover *h = arg;
+	struct numaperf_task task;
+
+	numaperf_spawn(&task, taken, h);
+	while (!counted(&h->ran)) {
+		if (!numaperf_checkpoint())
+			h->err = -1;
+		sched_yield();
+	}
+	h->err |= numaperf_join(&task);
+}
+
+static void a_checkpoint_shows_what_is_hidden(void **state)
+{
+	struct numaperf_executor *exec = pool_create(
+		topo,
+		(struct numaperf_executor_opts){ .workers_per_node = 2,
+						 .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY });
+	struct handover h = { 0 };
+
+	(void)state;
+	assert_true(numaperf_checkpoint()); /* outside it says nothing */
+	assert_int_equal(numaperf_executor_run(exec, 1, spawn_and_work_on, &h), 0);
+	assert_int_equal(h.err, 0);
+	assert_int_equal(h.ran, 1);
+	numaperf_executor_destroy(exec);
+}
+
+/* The functions behind the inline code: what a program that looks them up by name gets. */
+static void by_name(void *arg)
+{
+	unsigned int *n = arg;
+	struct numaperf_task t;
+
+	(numaperf_spawn)(&t, count_task, n);
+	if ((numaperf_join)(&t))
+		abort();
+	numaperf_spawn(&t, count_task, n);
+	if ((numaperf_join)(&t))
+		abort();
+	(numaperf_spawn)(&t, count_task, n);
+	if (numaperf_join(&t))
+		abort();
+}
+
+static void the_functions_do_the_same(void **state)
+{
+	struct numaperf_executor *exec =
+		pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 1 });
+	unsigned int n = 0;
+
+	(void)state;
+	by_name(&n); /* outside, too */
+	assert_int_equal(n, 3);
+	assert_int_equal(numaperf_executor_run(exec, 0, by_name, &n), 0);
+	assert_int_equal(n, 6);
+	assert_int_equal(pool_stats(exec).spawned, 3);
+	assert_int_equal(pool_stats(exec).tasks_run, 4);
 	numaperf_executor_destroy(exec);
 }
 
@@ -412,6 +477,74 @@ static void an_immediate_end_cancels_what_has_not_begun(void **state)
 	numaperf_executor_destroy(c.exec);
 }
 
+/* ---- without memory ---- */
+
+static struct np_sys counting;
+static const struct np_sys *uncounted;
+static unsigned int counts, allocations;
+
+static void count_one(void)
+{
+	if (__atomic_load_n(&counts, __ATOMIC_RELAXED))
+		__atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+}
+
+static int count_alloc(void **out, size_t size, size_t align)
+{
+	count_one();
+	return uncounted->alloc(out, size, align);
+}
+
+static int count_map(void **out, size_t length)
+{
+	count_one();
+	return uncounted->map(out, length);
+}
+
+static void spawn_some(void *arg)
+{
+	struct fib f = { .n = 15 };
+
+	fib(&f);
+	if (f.err || f.result != 610)
+		abort();
+	count_task(arg);
+}
+
+/* All that the library allocates comes through the seam (tests/lint): so this sees all. */
+static void submitting_and_spawning_allocate_nothing(void **state)
+{
+	struct numaperf_executor *exec;
+	struct numaperf_work work[8];
+	unsigned int n = 0;
+
+	(void)state;
+	uncounted = np_sys;
+	counting = *np_sys;
+	counting.alloc = count_alloc;
+	counting.map = count_map;
+	np_sys = &counting;
+	exec = pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 2 });
+	for (int i = 0; i < 8; i++)
+		work[i] = (struct numaperf_work){ spawn_some, &n };
+	/* a thread's first submit may make its record */
+	assert_int_equal(numaperf_executor_run(exec, 0, count_task, &n), 0);
+	__atomic_store_n(&counts, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(numaperf_executor_submit(exec, spawn_some, &n), 0);
+		assert_int_equal(numaperf_executor_submit_home(exec, i % 4, spawn_some, &n), 0);
+		assert_int_equal(numaperf_executor_submit_batch(exec, i % 4, 0, work, 8, NULL),
+				 0);
+		assert_int_equal(numaperf_executor_run(exec, i % 4, spawn_some, &n), 0);
+	}
+	assert_int_equal(numaperf_executor_wait(exec), 0);
+	__atomic_store_n(&counts, 0, __ATOMIC_RELAXED);
+	numaperf_executor_destroy(exec);
+	np_sys = uncounted;
+	assert_int_equal(n, 1 + 200 * 11);
+	assert_int_equal(allocations, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,10 +553,13 @@ int main(void)
 		cmocka_unit_test(a_full_deque_runs_the_task_at_once),
 		cmocka_unit_test(wide_spawns_are_shared),
 		cmocka_unit_test(a_spawned_task_is_stolen_from_a_busy_worker),
+		cmocka_unit_test(a_checkpoint_shows_what_is_hidden),
+		cmocka_unit_test(the_functions_do_the_same),
 		cmocka_unit_test(workers_wait_for_each_other_in_rings),
 		cmocka_unit_test(a_loop_covers_each_index_once),
 		cmocka_unit_test(a_loop_comes_back_to_the_same_nodes),
 		cmocka_unit_test(an_immediate_end_cancels_what_has_not_begun),
+		cmocka_unit_test(submitting_and_spawning_allocate_nothing),
 	};
 
 	return cmocka_run_group_tests_name("executor_fork_join", tests, make_topology,

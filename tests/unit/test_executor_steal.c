@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
 /* cmocka wants these before it */
 #include <cmocka.h>
 
@@ -241,6 +243,84 @@ static void each_node_has_its_own_worker(void **state)
 	numaperf_executor_destroy(exec);
 }
 
+/* ---- a budget for remote steals ---- */
+
+static void remote_steals_stay_within_the_budget(void **state)
+{
+	struct numaperf_executor *exec = pool_create(
+		topo, (struct numaperf_executor_opts){ .steal_policy = NUMAPERF_STEAL_ANY,
+						       .workers_per_node = 1,
+						       .remote_steals_per_second = 20 });
+	struct gate gate = { 0 };
+	struct timespec a, b;
+	unsigned int n = 0;
+	double seconds;
+
+	(void)state;
+	/* 0 and 2 are one package: all of its workers are held, its tasks are remote to others
+	 */
+	hold_node(exec, 0, &gate);
+	assert_int_equal(numaperf_executor_submit_home(exec, 2, gate_task, &gate), 0);
+	await(&gate.inside, 2);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(numaperf_executor_submit_to_node(exec, 0, count_task, &n), 0);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9;
+	/* two nodes steal, each 20 a second and a tenth of that at once */
+	assert_true(counted(&n) <= 2 * (20 * seconds + 2) + 1);
+	assert_true(counted(&n) >= 2);
+	gate_open(&gate);
+	assert_int_equal(numaperf_executor_wait(exec), 0);
+	assert_int_equal(counted(&n), 300);
+	numaperf_executor_destroy(exec);
+}
+
+/* ---- spawned tasks that stay ---- */
+
+struct stay {
+	int spawner, worker[8];
+};
+
+static void note_worker(void *arg)
+{
+	*(int *)arg = numaperf_executor_current_worker();
+}
+
+static void spawn_to_stay(void *arg)
+{
+	struct stay *s = arg;
+	struct numaperf_task t[8];
+
+	note_worker(&s->spawner); /* itself it may have been stolen */
+	for (int i = 0; i < 8; i++)
+		numaperf_spawn_home(&t[i], note_worker, &s->worker[i]);
+	/* time enough for thieves, who have been asking */
+	for (int i = 0; i < 50; i++) {
+		if (!numaperf_checkpoint())
+			abort();
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	for (int i = 7; i >= 0; i--)
+		if (numaperf_join(&t[i]))
+			abort();
+}
+
+static void what_was_spawned_to_stay_stays(void **state)
+{
+	struct numaperf_executor *exec = one_worker_a_node(NUMAPERF_STEAL_ANY);
+	struct stay s = { .spawner = -1 };
+
+	(void)state;
+	assert_int_equal(numaperf_executor_run(exec, 3, spawn_to_stay, &s), 0);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(s.worker[i], s.spawner);
+	assert_int_equal(pool_node_stats(exec, 3).stolen_from, s.spawner != 3);
+	numaperf_executor_destroy(exec);
+}
+
 /* ---- a node without workers ---- */
 
 static const struct tree_node with_memory_only[] = { { 0, 0, 2, "10 20 30" },
@@ -314,6 +394,8 @@ int main(void)
 		cmocka_unit_test(local_only_stays_at_home_under_skew),
 		cmocka_unit_test(hard_home_tasks_are_never_stolen),
 		cmocka_unit_test(each_node_has_its_own_worker),
+		cmocka_unit_test(remote_steals_stay_within_the_budget),
+		cmocka_unit_test(what_was_spawned_to_stay_stays),
 		cmocka_unit_test(tasks_for_a_node_without_workers_go_to_the_nearest),
 		cmocka_unit_test(workers_only_where_they_were_asked_for),
 	};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lane, and sleeping beside it, in chosen interleavings: nothing is lost, nothing comes out
- * twice, and nobody sleeps while there is work. The futex is a model, so a lost wake-up is seen
- * at once: everybody that is left sleeps.
+ * The crowd's lane, and sleeping beside it, in chosen interleavings: nothing is lost, nothing
+ * comes out twice, and nobody sleeps while there is work. The futex is a model, so a lost
+ * wake-up is seen at once: everybody that is left sleeps.
  */
 #include "steps.h"
 #define NP_STEP() steps_yield()
-#include "../../lib/src/lane.h"
+#include "../../lib/src/mpmc.h"
 #include "../../lib/src/park.h"
 
 #include <setjmp.h>
@@ -32,8 +32,8 @@ enum {
 	SHIFT = 2
 };
 
-static struct np_slot ring[1 << SHIFT];
-static struct np_lane lane;
+static struct np_mpmc_slot ring[1 << SHIFT];
+static struct np_mpmc lane;
 static struct np_event room, end;
 static struct np_idle idle;
 static struct np_parker parker[WORKERS];
@@ -46,7 +46,7 @@ static const char *wrong;
 static void reset(void)
 {
 	memset(ring, 0, sizeof(ring));
-	np_lane_init(&lane, ring, SHIFT);
+	np_mpmc_init(&lane, ring, SHIFT);
 	memset(&room, 0, sizeof(room));
 	memset(&end, 0, sizeof(end));
 	memset(&idle, 0, sizeof(idle));
@@ -78,9 +78,9 @@ static void produce(int nth)
 		void *task = (void *)(uintptr_t)(nth * EACH + i);
 		uint32_t key;
 
-		while (!np_lane_push(&lane, NULL, task)) {
+		while (!np_mpmc_push(&lane, NULL, task)) {
 			np_event_enter(&room);
-			while (key = np_event_key(&room), !np_lane_has_room(&lane))
+			while (key = np_event_key(&room), !np_mpmc_has_room(&lane))
 				np_event_wait(&room, key);
 			np_event_leave(&room);
 		}
@@ -128,11 +128,11 @@ static void work(int worker)
 	void *task;
 
 	while (!all_finished()) {
-		if (np_lane_pop(&lane, &fn, &task)) {
+		if (np_mpmc_pop(&lane, &fn, &task)) {
 			np_event_signal(&room);
 			if (searching && np_search_end(&idle)) {
 				np_fence();
-				if (np_lane_ready(&lane))
+				if (np_mpmc_ready(&lane))
 					wake();
 			}
 			searching = false;
@@ -143,7 +143,7 @@ static void work(int worker)
 		} else {
 			np_idle_enter(&idle, (unsigned int)worker);
 			searching = false;
-			if ((all_finished() || np_lane_ready(&lane)) &&
+			if ((all_finished() || np_mpmc_ready(&lane)) &&
 			    np_idle_cancel(&idle, (unsigned int)worker)) {
 				np_search_begin(&idle);
 				searching = true;
@@ -202,20 +202,20 @@ static void the_lane_is_bounded_and_first_in_first_out(void **state)
 	reset();
 	for (uintptr_t lap = 0; lap < 10; lap++) {
 		for (uintptr_t i = 0; i < 1 << SHIFT; i++) {
-			assert_true(np_lane_has_room(&lane));
-			assert_true(np_lane_push(&lane, NULL, (void *)(lap * 10 + i)));
+			assert_true(np_mpmc_has_room(&lane));
+			assert_true(np_mpmc_push(&lane, NULL, (void *)(lap * 10 + i)));
 		}
-		assert_false(np_lane_has_room(&lane));
-		assert_false(np_lane_push(&lane, NULL, NULL));
-		assert_int_equal(np_lane_length(&lane), 1 << SHIFT);
+		assert_false(np_mpmc_has_room(&lane));
+		assert_false(np_mpmc_push(&lane, NULL, NULL));
+		assert_int_equal(np_mpmc_length(&lane), 1 << SHIFT);
 		for (uintptr_t i = 0; i < 1 << SHIFT; i++) {
-			assert_true(np_lane_ready(&lane));
-			assert_true(np_lane_pop(&lane, &fn, &got));
+			assert_true(np_mpmc_ready(&lane));
+			assert_true(np_mpmc_pop(&lane, &fn, &got));
 			assert_int_equal((uintptr_t)got, lap * 10 + i);
 		}
-		assert_false(np_lane_ready(&lane));
-		assert_false(np_lane_pop(&lane, &fn, &got));
-		assert_int_equal(np_lane_pushed(&lane), (lap + 1) << SHIFT);
+		assert_false(np_mpmc_ready(&lane));
+		assert_false(np_mpmc_pop(&lane, &fn, &got));
+		assert_int_equal(np_mpmc_pushed(&lane), (lap + 1) << SHIFT);
 	}
 }
 

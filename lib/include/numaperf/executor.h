@@ -19,13 +19,12 @@
 
 #include <numaperf/base.h>
 #include <numaperf/mask.h>
+#include <numaperf/task.h>
 #include <numaperf/topology.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef void (*numaperf_task_fn)(void *arg);
 
 /* Whose tasks an idle worker may take. Nearest first always means by the topology: same
  * last-level cache, same node, then by package and distance; never by node id. */
@@ -42,11 +41,12 @@ enum numaperf_steal_policy {
 /* "LocalThenSocketThenRemote", "LocalOnly", "Any"; "unknown" otherwise. Static storage. */
 NUMAPERF_API const char *numaperf_steal_policy_name(enum numaperf_steal_policy policy);
 
-/* What a submit to a full queue does when the caller is no worker (a worker helps: it runs
+/* What a submit does when there is no room and the caller is no worker (a worker helps: it runs
  * queued tasks until there is room). */
 enum numaperf_on_full {
-	NUMAPERF_ON_FULL_BLOCK = 0, /* waits; ANY_NODE tries the other nodes first */
-	NUMAPERF_ON_FULL_FAIL = 1,  /* -EAGAIN, reason FULL */
+	NUMAPERF_ON_FULL_BLOCK = 0,  /* waits; ANY_NODE tries the other nodes first */
+	NUMAPERF_ON_FULL_FAIL = 1,   /* -EAGAIN, reason FULL */
+	NUMAPERF_ON_FULL_INLINE = 2, /* ANY_NODE: the caller runs the task itself; else waits */
 };
 
 struct numaperf_executor_opts {
@@ -54,15 +54,23 @@ struct numaperf_executor_opts {
 	enum numaperf_steal_policy steal_policy;
 	enum numaperf_mode mode;
 	unsigned int
-		workers_per_node;    /* 0: one for each CPU the process may use; at most 4096 */
-	unsigned int queue_capacity; /* tasks that may wait a node; 0: 65536; rounded up to a
-					power of two; at most 2^24 */
+		workers_per_node; /* 0: one for each CPU the process may use; at most 4096 */
+	/*
+	 * Tasks that may wait a node and submitting thread; 0: 4096; rounded up to a power of
+	 * two; at most 2^24. Up to 64 threads have room of their own, so many that a node keeps
+	 * 2^18 tasks in it; all others share room for as many again.
+	 */
+	unsigned int queue_capacity;
 	enum numaperf_on_full on_full;
 	int realtime_priority; /* SCHED_FIFO 1 .. 99 for the workers; 0: ordinary. Without
 				  CAP_SYS_NICE: -NUMAPERF_EHARDMODE in any mode */
 	size_t stack_size;     /* of each worker, bytes; 0: the process's default */
 	const char *name;      /* prefix of the threads' names "<name>/<node>.<n>", cut to 15
 				  bytes; NULL: "numaperf" */
+	/* Tasks that the workers of a node together may take from nodes of other packages in a
+	 * second, a tenth of them at once; 0: any number. */
+	unsigned int remote_steals_per_second;
+	uint32_t reserved;
 	struct numaperf_nodemask nodes; /* nodes to run workers on; empty: all that have CPUs */
 	/*
 	 * Called once for each queued task that an immediate shutdown drops, so that its
@@ -96,6 +104,21 @@ numaperf_executor_create(struct numaperf_executor **exec, struct numaperf_topolo
 /* Shuts down gracefully if that has not happened, and frees. NULL does nothing. No other thread
  * may be using it. From one of its own workers it does nothing but log an error. */
 NUMAPERF_API void numaperf_executor_destroy(struct numaperf_executor *exec);
+
+/*
+ * From now on `workers` workers on the node. More: returns when they have reported their pins;
+ * strict and not to be had: -NUMAPERF_EHARDMODE, and it stays as it was. Fewer: those that are
+ * too many finish the task they run, what is queued stays for the others, and it returns when
+ * they have ended. At least 1; at most 64 or four times the node's CPUs or workers_per_node,
+ * whatever is most. Numbers of workers are not given anew: numaperf_executor_worker_count()
+ * counts those that have left, too, whose statistics stay.
+ *
+ * -EDEADLK from a worker; -ECANCELED: shut down; -ENOENT, -EINVAL; -ENOMEM; -EAGAIN as
+ * creation; -NUMAPERF_EHARDMODE with reason NO_WORKERS: the node has had none from the
+ * beginning.
+ */
+NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_executor_resize(struct numaperf_executor *exec,
+							      int node, unsigned int workers);
 
 /* ---- submitting ---- */
 
@@ -148,27 +171,6 @@ numaperf_executor_submit_batch(struct numaperf_executor *exec, int node, unsigne
 NUMAPERF_API NUMAPERF_MUST_CHECK int
 numaperf_executor_run(struct numaperf_executor *exec, int node, numaperf_task_fn fn, void *arg);
 
-/* One spawned task; lives on the spawner's stack until joined. Fields belong to the library. */
-struct numaperf_task {
-	numaperf_task_fn fn;
-	void *arg;
-	void *owner;
-	uint32_t state;
-	uint32_t reserved;
-};
-
-/*
- * Makes `fn(arg)` available to thieves while the caller goes on. On a thread that is no worker,
- * or when the worker's deque is full, it runs at once. Never fails, never allocates. Every
- * spawned task must be joined by its spawner, in reverse order, before the task that spawned it
- * returns. Recursion is bounded by the worker's stack (opts.stack_size).
- */
-NUMAPERF_API void numaperf_spawn(struct numaperf_task *task, numaperf_task_fn fn, void *arg);
-
-/* Waits until the task has run, helping with other tasks meanwhile. -ECANCELED: an immediate
- * shutdown dropped it before it ran. */
-NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_join(struct numaperf_task *task);
-
 /* [begin, end) of an index range that one call of the body works on; never empty */
 typedef void (*numaperf_range_fn)(void *ctx, size_t begin, size_t end);
 
@@ -183,9 +185,43 @@ NUMAPERF_API NUMAPERF_MUST_CHECK int
 numaperf_executor_parallel_for(struct numaperf_executor *exec, size_t begin, size_t end,
 			       size_t grain, numaperf_range_fn body, void *ctx);
 
+/* ---- groups ---- */
+
+/*
+ * Counts tasks that belong together, of one executor, however they are submitted; lives in the
+ * caller's memory. Fields belong to the library.
+ *
+ *	numaperf_group_add(&g, n);	before they are submitted
+ *	numaperf_group_done(&g);	by each as the last that it does with g (also for one
+ *that could not be submitted, and in on_dropped) numaperf_group_wait(&g);
+ *
+ * When the last one is done, its memory is the waiter's again: it may be freed as soon as
+ * numaperf_group_wait() has returned 0. It may be used again after that.
+ */
+struct numaperf_group {
+	struct numaperf_executor *exec;
+	uint64_t word;
+};
+
+NUMAPERF_API void numaperf_group_init(struct numaperf_group *group,
+				      struct numaperf_executor *exec);
+
+/* Any thread. The count must stay below 2^32, and not become negative. */
+NUMAPERF_API void numaperf_group_add(struct numaperf_group *group, uint32_t n);
+NUMAPERF_API void numaperf_group_done(struct numaperf_group *group);
+
+/*
+ * Waits until the count is 0; a worker of the executor helps with other tasks meanwhile.
+ * -ECANCELED: an immediate shutdown has begun before; some of its tasks may still be running,
+ * so its memory must stay until that shutdown has returned. -EOWNERDEAD: a worker died, or this
+ * is a forked child.
+ */
+NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_group_wait(struct numaperf_group *group);
+
 /* ---- waiting and ending ---- */
 
-/* Waits until everything submitted before the call (and all that it submits) has run.
+/* Waits until everything submitted before the call (and all that it submits) has run: until
+ * nothing is queued or running at one moment, so others that submit all the time hold it up.
  * -EDEADLK from a worker of this executor; -ECANCELED after an immediate shutdown that dropped
  * tasks; -EOWNERDEAD: a worker died. */
 NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_executor_wait(struct numaperf_executor *exec);
@@ -207,6 +243,8 @@ numaperf_executor_shutdown_now(struct numaperf_executor *exec, size_t *dropped);
 
 /* ---- what it is and what it did ---- */
 
+/* All that there are, and those that have left after a resize: the numbers below it are
+ * workers' numbers. */
 NUMAPERF_API unsigned int numaperf_executor_worker_count(const struct numaperf_executor *exec);
 NUMAPERF_API enum numaperf_steal_policy
 numaperf_executor_steal_policy(const struct numaperf_executor *exec);
@@ -220,6 +258,38 @@ NUMAPERF_API void numaperf_executor_nodes(const struct numaperf_executor *exec,
  * NULL and -1 on any other thread. */
 NUMAPERF_API struct numaperf_executor *numaperf_executor_current(void);
 NUMAPERF_API int numaperf_executor_current_worker(void);
+
+enum numaperf_executor_life {
+	NUMAPERF_EXECUTOR_OPEN = 0,
+	NUMAPERF_EXECUTOR_DRAINING = 1, /* a shutdown is under way */
+	NUMAPERF_EXECUTOR_STOPPED = 2,
+	NUMAPERF_EXECUTOR_FAILED = 3, /* a worker was ended by a task */
+};
+
+/* "open", "draining", "stopped", "failed"; "unknown" otherwise. Static storage. */
+NUMAPERF_API const char *numaperf_executor_life_name(enum numaperf_executor_life life);
+
+/*
+ * How it is now. Workers are pinned to all CPUs of their node: one of these that goes offline
+ * leaves them the others, and their pin is still held. When the last one goes the kernel lets
+ * them run anywhere (cpuset_cpus_allowed_fallback(), kernel/cgroup/cpuset.c, 6.12): the pin is
+ * lost, and does not come back with the CPU. Somebody may also change their affinity.
+ */
+struct numaperf_executor_state {
+	size_t sz;
+	enum numaperf_executor_life life;
+	unsigned int workers;	    /* that there are */
+	unsigned int pins_held;	    /* may run on all online CPUs of their node and no other */
+	unsigned int pins_narrowed; /* only on some of them */
+	unsigned int pins_lost;	    /* on CPUs of other nodes, too; or it cannot be read */
+	unsigned int reserved;
+	struct numaperf_nodemask nodes_lost; /* homes of those */
+};
+
+/* Asks the kernel for each worker's affinity. Fills min(state->sz, known) bytes. -EOWNERDEAD: a
+ * forked child. */
+NUMAPERF_API NUMAPERF_MUST_CHECK int
+numaperf_executor_state(struct numaperf_executor *exec, struct numaperf_executor_state *state);
 
 struct numaperf_worker_info {
 	size_t sz;

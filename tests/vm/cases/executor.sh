@@ -43,6 +43,54 @@ t_refused 'strict: not in a cpuset with half a node' 1 \
 	'affinity not fully applied \(asked for 0-1, granted 0; 1 is outside the cpuset' \
 	cg_run half "$guest" create strict
 
+# --- CPUs that go while it works ---
+
+rm -f /tmp/np-in
+mkfifo /tmp/np-in
+"$guest" state strict </tmp/np-in >/tmp/np-state 2>&1 &
+program=$!
+exec 9>/tmp/np-in
+state() { # asks once more: the line that comes
+	n=$(wc -l </tmp/np-state)
+	echo >&9
+	i=0
+	until [ "$(wc -l </tmp/np-state)" -gt "$n" ] || [ $i = 300 ]; do sleep 0.1; i=$((i + 1)); done
+	tail -n 1 /tmp/np-state
+}
+t_match 'state: all pins are held' "$(state)" "^open: $cpus workers, $cpus held, 0 narrowed, 0 lost of node -1$"
+cpu_off 3
+t_match 'state: a CPU goes, its node has another: held inside the node' "$(state)" \
+	"^open: $cpus workers, $cpus held, 0 narrowed, 0 lost of node -1$"
+cpu_off 2
+t_match 'state: the last CPU of a node goes: its pins are lost' "$(state)" \
+	"^open: $cpus workers, $((cpus - 2)) held, 0 narrowed, 2 lost of node 1$"
+cpu_on 2
+cpu_on 3
+exec 9>&-
+wait $program
+
+# --- probes, read by bpftrace ---
+
+probed=$NP_BUILD/examples/worker_pool
+probe() { echo "usdt:$probed:numaperf:$1 { $2 }"; }
+probe_says() { sed -n "s/^@$1: //p" /tmp/np-probes; }
+if readelf -n "$probed" | grep -q 'Provider: numaperf'; then
+	bpftrace -q -c "$probed" -e "
+		$(probe submit '@submit = sum(arg1);')
+		$(probe start '@start = count();')
+		$(probe end '@end = count();')
+		$(probe park '@park = count();')
+		$(probe wake '@wake = count();')" >/tmp/np-probes 2>&1
+	for what in submit start end; do
+		t_match "probes: $what tells of all 100 tasks" "$(probe_says $what)" '^100$'
+	done
+	t_match 'probes: park is there' "$(probe_says park)" '^[0-9]+$'
+	t_is 'probes: who goes to sleep wakes again' "$(probe_says wake)" "$(probe_says park)"
+	[ -n "$(probe_says park)" ] || cat /tmp/np-probes
+else
+	t_skip 'probes' 'sys/sdt.h (systemtap-sdt-dev) was missing when this was built'
+fi
+
 t_match 'example: worker_pool' "$("$NP_BUILD/examples/worker_pool")" 'Completed: 100 tasks'
 t_match 'example: fork_join' "$("$NP_BUILD/examples/fork_join")" 'fib\(30\) = 832040'
 t_done

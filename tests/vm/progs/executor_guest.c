@@ -6,9 +6,13 @@
  *						TEXT is written to FILE between the discovery of
  *						the topology and the creation
  *	executor_guest tasks			where tasks run, as TAP
+ *	executor_guest state MODE		an executor's state, once and for each line that
+ *						it reads
  *
  * Where a task runs is what getcpu() says in the task; what is near is what /sys says.
  */
+#include "../../../lib/src/sys.h"
+#include "../../../lib/src/worker.h"
 #include "prog.h"
 
 #include <dirent.h>
@@ -19,6 +23,7 @@
 enum {
 	NODES = 8,
 	TASKS = 200,
+	LOAD = 1000, /* tasks of a millisecond */
 	HANG_SECONDS = 120
 };
 
@@ -86,6 +91,33 @@ static int create(enum numaperf_mode mode, const char *file, const char *text)
 		return 4;
 	}
 	return status;
+}
+
+/* ---- how it is ---- */
+
+static int state(enum numaperf_mode mode)
+{
+	const struct numaperf_executor_opts opts = { .sz = sizeof(opts), .mode = mode };
+	struct numaperf_executor_state s = { .sz = sizeof(s) };
+	struct numaperf_executor *exec;
+	char line[16];
+	int err = numaperf_topology_discover(&topo);
+
+	if (!err)
+		err = numaperf_executor_create(&exec, topo, &opts);
+	if (err)
+		return refused(err);
+	do {
+		if (numaperf_executor_state(exec, &s))
+			return 4;
+		printf("%s: %u workers, %u held, %u narrowed, %u lost of node %d\n",
+		       numaperf_executor_life_name(s.life), s.workers, s.pins_held,
+		       s.pins_narrowed, s.pins_lost, numaperf_nodemask_first(&s.nodes_lost));
+		fflush(stdout);
+	} while (fgets(line, sizeof(line), stdin));
+	numaperf_executor_destroy(exec);
+	numaperf_topology_unref(topo);
+	return 0;
 }
 
 /* ---- TAP ---- */
@@ -279,6 +311,86 @@ static void skew(enum numaperf_steal_policy policy, int hard)
 	numaperf_executor_destroy(exec);
 }
 
+/* ---- shares ---- */
+
+struct load {
+	int home, hard;
+	unsigned int at[NODES]; /* tasks run on this node, by getcpu */
+};
+
+static void work_of_load(void *arg)
+{
+	struct load *l = arg;
+
+	usleep(1000); /* no spinning: a guest's CPUs may be more than the machine's */
+	__atomic_fetch_add(&l->at[node_here()], 1, __ATOMIC_RELAXED);
+}
+
+static struct numaperf_worker_stats node_sum(struct numaperf_executor *exec, int node)
+{
+	struct numaperf_worker_stats sum = { 0 };
+
+	for (unsigned int i = 0; i < numaperf_executor_worker_count(exec); i++) {
+		struct numaperf_worker_stats s = { .sz = sizeof(s) };
+		struct numaperf_worker_info info = { .sz = sizeof(info) };
+
+		must(numaperf_executor_worker_info(exec, i, &info));
+		must(numaperf_executor_worker_stats(exec, i, &s));
+		if (info.node != node)
+			continue;
+		sum.tasks_home += s.tasks_home;
+		sum.stolen_socket += s.stolen_socket;
+		sum.stolen_remote += s.stolen_remote;
+	}
+	return sum;
+}
+
+/* All load on one node: who runs how much of it, by getcpu, and what the statistics say. */
+static void shares(enum numaperf_steal_policy policy)
+{
+	struct numaperf_executor *exec = pool(policy, 0);
+	struct load open = { .home = with_cpus[0] }, hard = { .home = with_cpus[0], .hard = 1 };
+	unsigned int home = 0, away = 0;
+	const char *of = numaperf_steal_policy_name(policy);
+	char name[128];
+	int right = 1;
+
+	for (int i = 0; i < LOAD; i++) {
+		must(numaperf_executor_submit_to_node(exec, open.home, work_of_load, &open));
+		if (i % 4 == 0)
+			must(numaperf_executor_submit_home(exec, hard.home, work_of_load,
+							   &hard));
+	}
+	must(numaperf_executor_wait(exec));
+	printf("# %s, load on node %d alone; open tasks at distance", of, open.home);
+	for (int n = 0; n < nodes_with_cpus; n++) {
+		int node = with_cpus[n], near = package[node] == package[open.home];
+		struct numaperf_worker_stats s = node_sum(exec, node);
+		unsigned int ran = open.at[node];
+
+		printf(" %d: %.1f %%", distance[open.home][node], 100.0 * ran / LOAD);
+		if (node == open.home) {
+			home += ran;
+			right &= s.tasks_home == ran + hard.at[node] && !s.stolen_socket &&
+				 !s.stolen_remote;
+		} else {
+			away += ran;
+			right &= !s.tasks_home && s.stolen_socket == (near ? ran : 0) &&
+				 s.stolen_remote == (near ? 0 : ran);
+		}
+	}
+	puts("");
+	snprintf(name, sizeof(name), "%s, skewed: %s", of,
+		 policy == NUMAPERF_STEAL_LOCAL_ONLY ? "all runs at home"
+						     : "others help the home node");
+	ok(home + away == LOAD && !away == (policy == NUMAPERF_STEAL_LOCAL_ONLY), name);
+	snprintf(name, sizeof(name), "%s, skewed: hard-home tasks all run at home", of);
+	ok(hard.at[hard.home] == LOAD / 4, name);
+	snprintf(name, sizeof(name), "%s, skewed: steals by distance are those of getcpu", of);
+	ok(right, name);
+	numaperf_executor_destroy(exec);
+}
+
 /* How far a home is from the thief: nodes of its package first, then by distance. */
 static int farness(int thief, int home)
 {
@@ -380,6 +492,98 @@ static void without_workers(void)
 	numaperf_executor_destroy(strict);
 }
 
+/* ---- a budget for remote steals ---- */
+
+/* All the load is on one node whose workers are held; the others may take a few of it. */
+static void budget(void)
+{
+	const struct numaperf_executor_opts opts = {
+		.sz = sizeof(opts),
+		.steal_policy = NUMAPERF_STEAL_ANY,
+		.workers_per_node = 1,
+		.remote_steals_per_second = 10,
+	};
+	struct numaperf_executor *exec;
+	struct numaperf_nodemask nodes;
+	struct gate gate = { 0 };
+	unsigned int order = 0;
+	struct visit v[TASKS] = { { 0 } };
+	struct timespec a, b;
+	double most;
+
+	must(numaperf_executor_create(&exec, topo, &opts));
+	must(numaperf_executor_submit_home(exec, 0, gate_task, &gate));
+	await(&gate.inside, 1);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < TASKS; i++) {
+		v[i].order = &order;
+		must(numaperf_executor_submit_to_node(exec, 0, visit, &v[i]));
+		usleep(5000);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	numaperf_executor_nodes(exec, &nodes);
+	most = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9;
+	most = (numaperf_nodemask_count(&nodes) - 1) * (10 * most + 1) + 1;
+	ok(get(&order) >= 1 && get(&order) <= most,
+	   "remote steals stay within the budget, and there are some");
+	__atomic_store_n(&gate.open, 1, __ATOMIC_SEQ_CST);
+	must(numaperf_executor_wait(exec));
+	ok(get(&order) == TASKS, "what is not stolen runs at home");
+	numaperf_executor_destroy(exec);
+}
+
+/* ---- where its own memory is ---- */
+
+/* Pages of the range that are there and on another node; *there grows by all that are. A node
+ * without memory cannot have them. */
+static int pages_elsewhere(const void *start, size_t length, int node, int *there)
+{
+	struct numaperf_node_info info = { .sz = sizeof(info) };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int bad = 0;
+
+	must(numaperf_topology_node_info(topo, node, &info));
+	for (size_t at = 0; info.has_memory && at < length; at += page) {
+		void *p = (char *)(uintptr_t)start + at;
+		int status = -ENOENT;
+
+		if (np_sys->move_pages(0, 1, &p, NULL, &status, 0) < 0 || status < 0)
+			continue;
+		++*there;
+		bad += status != node;
+	}
+	return bad;
+}
+
+/* Lanes and records that have been used by everybody, from one place. */
+static void structures(void)
+{
+	struct numaperf_executor *exec = pool(NUMAPERF_STEAL_ANY, 0);
+	struct numaperf_nodemask nodes;
+	unsigned int order = 0;
+	struct visit v = { .order = &order };
+	int bad = 0, there = 0;
+
+	numaperf_executor_nodes(exec, &nodes);
+	for (int i = 0; i < TASKS; i++)
+		NUMAPERF_NODEMASK_FOR_EACH (node, &nodes) {
+			must(numaperf_executor_submit_to_node(exec, node, visit, &v));
+			must(numaperf_executor_submit_home(exec, node, visit, &v));
+		}
+	must(numaperf_executor_wait(exec));
+	for (unsigned int i = 0; i < exec->workers; i++)
+		bad += pages_elsewhere(exec->worker[i], exec->worker[i]->map_length,
+				       exec->worker[i]->node->id, &there);
+	ok(!bad && there, "each worker's record and deque are on its node");
+	bad = there = 0;
+	for (unsigned int i = 0; i < exec->nodes; i++)
+		if (exec->node[i]->slots)
+			bad += pages_elsewhere(exec->node[i], exec->node[i]->map_length,
+					       exec->node[i]->id, &there);
+	ok(!bad && there, "each node's lanes are on it, whoever fills them");
+	numaperf_executor_destroy(exec);
+}
+
 static int tasks(void)
 {
 	static const enum numaperf_steal_policy stealing[] = {
@@ -395,8 +599,13 @@ static int tasks(void)
 		skew(stealing[p], 1);
 		order_of_stealing(stealing[p]);
 	}
+	shares(NUMAPERF_STEAL_LOCAL_ONLY);
+	for (int p = 0; p < 2; p++)
+		shares(stealing[p]);
 	loops();
 	without_workers();
+	budget();
+	structures();
 	printf("1..%d\n", count);
 	numaperf_topology_unref(topo);
 	return failures != 0;
@@ -408,6 +617,8 @@ int main(int argc, char **argv)
 		return create(mode_of(argv[2]), argc > 4 ? argv[3] : NULL, argv[4]);
 	if (argc == 2 && !strcmp(argv[1], "tasks"))
 		return tasks();
-	fprintf(stderr, "executor_guest create MODE [FILE TEXT] | tasks\n");
+	if (argc == 3 && !strcmp(argv[1], "state"))
+		return state(mode_of(argv[2]));
+	fprintf(stderr, "executor_guest create MODE [FILE TEXT] | tasks | state MODE\n");
 	return 2;
 }
