@@ -97,15 +97,17 @@ fi
 
 # ---- on this host ----
 
+limit=900
+[ -z "$long" ] || limit=3600
 grep ' host ' "$results/rows" >"$results/host" || :
 while read -r row _ _ <&3; do
 	folder=${row%%/*}
 	part=${row#"$folder"}
 	part=${part#/}
 	if [ -n "$part" ] && [ -f "tests/$folder/$part.sh" ]; then
-		suite "$row" 900 "tests/$folder/$part.sh"
+		suite "$row" "$limit" "tests/$folder/$part.sh"
 	else
-		suite "$row" 900 "tests/$folder/run.sh" ${part:+"$part"}
+		suite "$row" "$limit" "tests/$folder/run.sh" ${part:+"$part"}
 	fi
 done 3<"$results/host"
 

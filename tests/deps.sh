@@ -54,8 +54,20 @@ group() {
 		prometheus golang-github-prometheus
 		chromium
 		systemd
+		systemtap-sdt-dev systemtap-sdt-devel
+		relacy-dev
 		EOF
-	bench) printf 'hwloc-nox hwloc\nlibhwloc-dev hwloc-devel\n' ;;
+	bench) cat <<-'EOF' ;;
+		hwloc-nox hwloc
+		libhwloc-dev hwloc-devel
+		g++ gcc-c++
+		clang
+		libtbb-dev tbb-devel
+		libomp-dev libomp-devel
+		libglib2.0-dev glib2-devel
+		libuv1-dev libuv-devel
+		python3
+		EOF
 	vm) sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/vm/packages" ;;
 	*) echo "deps.sh: no such group: $1" >&2 && exit 2 ;;
 	esac
