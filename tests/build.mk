@@ -10,7 +10,7 @@ test_sources  := $(wildcard tests/unit/test_*.c tests/fault/*.c tests/vm/progs/*
 # what needs clang and libbpf
 bpf_tests     := $(if $(filter 0,$(BPF)),,$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c)))
 test_sources  += $(bpf_tests)
-bench_sources := $(wildcard tests/bench/*.c)
+bench_sources := $(filter-out tests/bench/pool_%,$(wildcard tests/bench/*.c))
 unit_tests    := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 test_programs := $(patsubst %.c,$(O)/%,$(subst vm/progs/,vm/,$(test_sources)))
 benches       := $(patsubst %.c,$(O)/%,$(bench_sources))
@@ -49,8 +49,35 @@ $(O)/obj/tests/bpf/effort.o: private c_flags += -isystem $(O)/obj/bpf
 
 # peers
 $(O)/tests/bench/topology: private test_libs += -lhwloc
-$(O)/tests/bench/executor: private ld_flags += -fopenmp
-$(O)/obj/tests/bench/executor.o: private c_flags += -fopenmp
+
+# The pools: each peer that is installed gets a program, compiled and linked at one go.
+has        = $(shell pkg-config --exists $1 2>/dev/null && echo $2)
+pools     := numaperf bare $(call has,tbb,tbb) $(call has,glib-2.0,glib) $(call has,libuv,uv) gomp \
+	     $(if $(shell printf '\#include <omp.h>\n' | clang -fopenmp -E - >/dev/null 2>&1 && echo yes),libomp)
+pool_bins := $(patsubst %,$(O)/tests/bench/pool_%,$(pools))
+pool_cc    = $(Q)mkdir -p $(@D) && $1 $2 -O2 -g -pthread -D_GNU_SOURCE -Wall -Wextra -Ilib/include -o $@
+pool_head := tests/bench/pool.h tests/bench/pool_fj.h
+$(O)/tests/bench/pool_numaperf: tests/bench/pool_numaperf.c $(pool_head) $(O)/lib/libnumaperf.a
+	$(call msg,POOL,$@)
+	$(call pool_cc,$(CC),-std=gnu11) $< $(O)/lib/libnumaperf.a $(lib_libs)
+$(O)/tests/bench/pool_bare: tests/bench/pool_bare.c $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,$(CC),-std=gnu11) $<
+$(O)/tests/bench/pool_gomp: tests/bench/pool_omp.c $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,gcc,-std=gnu11 -fopenmp) $<
+$(O)/tests/bench/pool_libomp: tests/bench/pool_omp.c $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,clang,-std=gnu11 -fopenmp) $<
+$(O)/tests/bench/pool_tbb: tests/bench/pool_tbb.cc $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,g++,-std=c++17) $< $$(pkg-config --cflags --libs tbb)
+$(O)/tests/bench/pool_glib: tests/bench/pool_glib.c $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,$(CC),-std=gnu11) $< $$(pkg-config --cflags --libs glib-2.0)
+$(O)/tests/bench/pool_uv: tests/bench/pool_uv.c $(pool_head)
+	$(call msg,POOL,$@)
+	$(call pool_cc,$(CC),-std=gnu11) $< $$(pkg-config --cflags --libs libuv)
 
 tests: $(test_programs) ## the test programs, without running them
 
@@ -76,7 +103,10 @@ lint: all tests ## layers, headers, exported symbols, format, manifest
 
 bench: ## the library beside its peers, in one run
 	@tests/deps.sh install build $(if $(filter 0,$(BPF)),,bpf) test bench
-	@$(self) $(jobs) all $(benches)
+	@$(self) $(jobs) all benches
 	@O='$(abspath $(O))' tests/bench/run.sh
 
-.PHONY: tests check check-long check-unit check-vm lint bench
+# a make of its own: which peers there are is looked up when it starts, and by then they are installed
+benches: $(benches) $(pool_bins)
+
+.PHONY: benches tests check check-long check-unit check-vm lint bench
