@@ -25,7 +25,8 @@ struct tool_command {
 	int (*run)(const struct tool_command *cmd, int argc, char **argv);
 };
 
-extern const struct tool_command cmd_check, cmd_demo, cmd_probe, cmd_topology, cmd_verify;
+extern const struct tool_command cmd_bench, cmd_check, cmd_demo, cmd_probe, cmd_topology,
+	cmd_verify;
 
 /* "Usage:", summary and options on standard output. */
 void tool_help(const struct tool_command *cmd);

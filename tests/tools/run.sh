@@ -29,7 +29,7 @@ json() {
 # ---- verbs, help, misuse ----
 
 run --help
-for verb in topology check demo verify probe; do
+for verb in topology check demo verify probe bench; do
 	[ "$st" = 0 ] && grep -q "^  $verb " "$o" && [ ! -s "$e" ]
 	result "--help lists $verb" $? "$o" "$e"
 done
@@ -38,7 +38,7 @@ version=$(awk '/define NUMAPERF_VERSION_(MAJOR|MINOR|PATCH)/ { v = v s $3; s = "
 run --version
 [ "$st" = 0 ] && [ "$(cat "$o")" = "numaperf $version" ]
 result "--version is the header's $version" $? "$o" "$e"
-for verb in topology check demo verify probe; do
+for verb in topology check demo verify probe bench; do
 	run help "$verb"
 	cp "$o" "$work/help"
 	run "$verb" --help
@@ -86,6 +86,8 @@ misuse 'a list such as' verify -p 1 --nodes ''
 misuse 'option -p needs a value' verify -p
 misuse 'unknown option --bogus' verify --bogus -- true
 misuse "unexpected argument 'more'" probe more
+misuse "no such category: 'nix'" bench nix
+misuse "unexpected argument 'more'" bench topology more
 misuse 'is not a verb' "$(printf 'a\033[31mb')"
 ! LC_ALL=C grep -q "$(printf '\033')" "$e"
 result 'what is repeated in an error cannot steer the terminal' $? "$e"
@@ -254,6 +256,16 @@ if [ "$(id -u)" = 0 ]; then
 else
 	skip 'what an unprivileged user gets' 'root is needed to become one'
 fi
+
+# ---- bench ----
+
+run bench --json
+[ "$st" = 0 ] && json '.workers > 0 and (.figures | length) > 5 and
+	all(.figures[]; .min <= .median and .median <= .max and .max > 0 and (.unit | length) > 0)'
+result 'bench --json: figures with their spread' $? "$work/jq" "$o" "$e"
+run bench topology
+[ "$st" = 0 ] && [ "$(wc -l <"$o")" = 2 ] && grep -q '^topology  *discovery  *[0-9.]*  *[0-9.]*  *[0-9.]*  *ms$' "$o"
+result 'bench of one category as text' $? "$o" "$e"
 
 # ---- probe ----
 
