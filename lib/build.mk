@@ -41,6 +41,9 @@ $(lib_real): $(lib_objects) $(O)/obj/lib.list lib/libnumaperf.map
 $(O)/lib/libnumaperf.so: $(lib_real)
 	$(Q)ln -sf $(<F) $@
 
+# They compile without a warning of -Wall -Wextra; a string in a char * is their own business.
+$(O)/obj/lib/examples/%.o: private c_flags += -Wno-write-strings
+
 # Linked statically: an example can then be copied, given capabilities or run inside a guest.
 $(O)/examples/%: $(O)/obj/lib/examples/%.o $(O)/lib/libnumaperf.a
 	$(call msg,LD,$@)

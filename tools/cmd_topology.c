@@ -229,8 +229,30 @@ static const struct {
 	{ "allowed_nodes", numaperf_topology_allowed_nodes },
 };
 
+static json_t *json_devices(const struct numaperf_devices *devices)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < numaperf_devices_count(devices); i++) {
+		struct numaperf_device d = { .sz = sizeof(d) };
+		json_t *one;
+
+		if (numaperf_devices_get(devices, i, &d))
+			continue;
+		one = json_object();
+		tool_put(one, "name", tool_json_text(d.name));
+		tool_put(one, "type", tool_json_text(numaperf_device_type_name(d.type)));
+		tool_put(one, "node", tool_json_id(d.node));
+		tool_put(one, "cpus", tool_json_cpus(&d.cpus));
+		tool_put(one, "pci", *d.pci ? tool_json_text(d.pci) : json_null());
+		tool_append(out, one);
+	}
+	return out;
+}
+
+/* `devices`: NULL, or they are printed, too. */
 static int print_json(const struct tool_command *cmd, const struct numaperf_topology *topo,
-		      const char *root)
+		      const struct numaperf_devices *devices, const char *root)
 {
 	json_t *out = json_object(), *nodes = json_array(), *warnings = json_array();
 	struct numaperf_nodemask set;
@@ -256,6 +278,8 @@ static int print_json(const struct tool_command *cmd, const struct numaperf_topo
 	tool_put(out, "packages", json_groups(topo, &packages));
 	tool_put(out, "llc_groups", json_groups(topo, &caches));
 	tool_put(out, "cpus", json_cpus(topo));
+	if (devices)
+		tool_put(out, "devices", json_devices(devices));
 	for (size_t i = 0; i < numaperf_topology_warning_count(topo); i++)
 		tool_append(warnings, tool_json_text(numaperf_topology_warning(topo, i)));
 	tool_put(out, "warnings", warnings);
@@ -360,7 +384,32 @@ static int print_groups(const struct tool_command *cmd, const struct numaperf_to
 	return tool_table_print(cmd, &table, 2);
 }
 
-static int print_text(const struct tool_command *cmd, const struct numaperf_topology *topo)
+static int print_devices(const struct tool_command *cmd, const struct numaperf_devices *devices)
+{
+	static const char *const head[] = { "DEVICE", "TYPE", "NODE", "CPUS NEAR IT", "PCI" };
+	enum {
+		COLUMNS = sizeof(head) / sizeof(head[0])
+	};
+	struct tool_table table = { .columns = COLUMNS };
+
+	puts("");
+	tool_cells(&table, head, COLUMNS);
+	for (size_t i = 0; i < numaperf_devices_count(devices); i++) {
+		struct numaperf_device d = { .sz = sizeof(d) };
+
+		if (numaperf_devices_get(devices, i, &d))
+			continue;
+		tool_cell(&table, strdup(tool_clean(d.name)));
+		tool_cell(&table, strdup(numaperf_device_type_name(d.type)));
+		tool_cell(&table, d.node < 0 ? strdup("none") : tool_printf("%d", d.node));
+		tool_cell(&table, tool_cpulist(&d.cpus));
+		tool_cell(&table, strdup(d.pci));
+	}
+	return tool_table_print(cmd, &table, 2);
+}
+
+static int print_text(const struct tool_command *cmd, const struct numaperf_topology *topo,
+		      const struct numaperf_devices *devices)
 {
 	unsigned int n = numaperf_topology_node_count(topo);
 	char *memory = tool_size(total_memory(topo));
@@ -386,6 +435,8 @@ static int print_text(const struct tool_command *cmd, const struct numaperf_topo
 	}
 	if (!status)
 		status = print_groups(cmd, topo, &caches);
+	if (!status && devices)
+		status = print_devices(cmd, devices);
 
 	printf("\nSets\n");
 	for (size_t i = 0; i < sizeof(cpu_sets) / sizeof(cpu_sets[0]); i++) {
@@ -421,19 +472,24 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "devices", no_argument, NULL, 'd' },
 		{ "sysfs", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
+	struct numaperf_devices *devices = NULL;
 	struct numaperf_topology *topo;
+	bool json = false, want_devices = false;
 	const char *root = NULL;
-	bool json = false;
 	int opt, status;
 
-	while ((opt = getopt_long(argc, argv, ":js:h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":jds:h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'j':
 			json = true;
+			break;
+		case 'd':
+			want_devices = true;
 			break;
 		case 's':
 			root = optarg;
@@ -455,7 +511,12 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 	}
 	if (numaperf_topology_load(&topo, root))
 		return tool_library_error(cmd);
-	status = json ? print_json(cmd, topo, root) : print_text(cmd, topo);
+	if (want_devices && numaperf_devices_load(&devices, topo, root))
+		status = tool_library_error(cmd);
+	else
+		status = json ? print_json(cmd, topo, devices, root)
+			      : print_text(cmd, topo, devices);
+	numaperf_devices_destroy(devices);
 	numaperf_topology_unref(topo);
 	return status;
 }
@@ -463,8 +524,9 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 const struct tool_command cmd_topology = {
 	.name = "topology",
 	.summary = "nodes, CPUs, memory, distances: of this machine or of a saved tree",
-	.arguments = "[--json] [--sysfs DIR]",
+	.arguments = "[--json] [--devices] [--sysfs DIR]",
 	.help = "  -j, --json       print JSON\n"
+		"  -d, --devices    also devices and the nodes that they hang off\n"
 		"  -s, --sysfs DIR  read a saved tree: DIR stands for / and holds sys/ and, "
 		"if\n"
 		"                   saved, proc/\n"

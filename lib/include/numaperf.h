@@ -6,6 +6,7 @@
 #include <numaperf/affinity.h>
 #include <numaperf/base.h>
 #include <numaperf/capability.h>
+#include <numaperf/device.h>
 #include <numaperf/executor.h>
 #include <numaperf/mask.h>
 #include <numaperf/monitor.h>

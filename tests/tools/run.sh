@@ -64,6 +64,7 @@ misuse 'unknown option -z' topology -z
 misuse 'unknown option -z' check -jz
 misuse 'option --json takes no value' topology --json=1
 misuse 'option --sysfs needs a value' topology --sysfs
+misuse 'option --devices takes no value' topology --devices=1
 misuse 'option -s needs a value' topology -s
 misuse "unexpected argument 'more'" topology more
 misuse "unexpected argument 'more'" check more
@@ -119,6 +120,15 @@ fi
 run topology
 [ "$st" = 0 ] && grep -q '^  NODE' "$o" && grep -q '^Distances' "$o" && [ ! -s "$e" ]
 result 'topology as text' $? "$o" "$e"
+run topology --devices --json
+there=$(ls /sys/class/net /sys/class/block /sys/bus/pci/devices 2>/dev/null | grep -cv -e ':$' -e '^$' -e '^bonding_masters$')
+[ "$st" = 0 ] && json "[.devices[] | select(.type == \"network\" or .type == \"block\" or .type == \"pci\")] | length == $there" &&
+	json '.devices | all(has("name") and has("node") and has("cpus") and has("pci")) and
+		(any(.name == "lo" and .node == null) or length == 0)'
+result "topology --devices lists the kernel's $there, and lo has no node" $? "$work/jq" "$e"
+run topology --devices
+[ "$st" = 0 ] && grep -q '^  DEVICE  *TYPE  *NODE' "$o" && [ ! -s "$e" ]
+result 'topology --devices as text' $? "$o" "$e"
 first=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
 taskset -c "$first" "$tool" topology --json >"$o" 2>"$e" &&
 	json ".allowed_cpus == \"$first\" and .online_cpus == \"$(cat \

@@ -3,7 +3,8 @@
 """lstopo.py XML JSON: whether hwloc (lstopo --disallowed --of xml) and `numaperf topology --json` agree.
 
 Known ways of hwloc's, by which it does not count as different: a node without CPUs has its neighbours'
-there; nodes of GPUs are hidden; nodes whose data contradict each other are made one, of which we warn.
+there; nodes of GPUs are hidden; nodes whose data contradict each other are made one, of which we warn; a
+device is where its local CPUs are, also where numa_node, by which we go, says more.
 """
 import json
 import sys
@@ -59,5 +60,37 @@ if not repaired:
             for k, b in enumerate(index):
                 compare(f"distance {a} -> {b}", value[i * len(index) + k],
                         ours.get(a, {}).get("distances", {}).get(str(b)))
+
+# devices: what hwloc hangs below one node is there, what it hangs below all is nowhere
+devices = {d["name"]: d for d in got.get("devices", [])}
+IO = ("Bridge", "PCIDev", "OSDev", "Misc")
+
+
+def walk(o, nodes, pci):
+    kind = o.get("type")
+    if kind not in IO and o.get("nodeset"):
+        nodes = bits(o.get("nodeset"))
+    name = None
+    if kind == "PCIDev":
+        name = pci = o.get("pci_busid")
+    elif kind == "OSDev":
+        name = o.get("name")
+    if name in devices and len(theirs) > 1:
+        want = next(iter(nodes)) if len(nodes) == 1 else None
+        if want is not None or ids(devices[name]["cpus"]) != online:
+            compare(f"device {name}: node", want, devices[name]["node"])
+    if name in devices:
+        compare(f"device {name}: PCI function", pci, devices[name]["pci"])
+        seen.add(name)
+    for child in o.findall("object"):
+        walk(child, nodes, pci)
+
+
+seen = set()
+if "devices" in got:
+    for top in root.findall("object"):
+        walk(top, set(), None)
+    if any(e.get("type") == "PCIDev" for e in root.iter("object")) and not seen:
+        wrong.append("no device of hwloc's is among ours")
 print("\n".join(wrong))
 sys.exit(1 if wrong else 0)

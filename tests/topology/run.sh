@@ -14,11 +14,11 @@ o=$work/out
 py=/usr/bin/python3
 
 tree() { # NAME FOLDER
-	"$tool" topology --json --sysfs "$2" >"$work/json" 2>"$o"
+	"$tool" topology --json --devices --sysfs "$2" >"$work/json" 2>"$o"
 	result "$1: is read" $? "$o"
 	$py tests/tools/tree.py "$2" "$work/json" >"$o" 2>&1
 	result "$1: as its files say" $? "$o"
-	HWLOC_THISSYSTEM=0 lstopo-no-graphics --if fsroot -i "$2" --disallowed --of xml >"$work/xml" 2>"$o" &&
+	HWLOC_THISSYSTEM=0 lstopo-no-graphics --if fsroot -i "$2" --disallowed --whole-io --of xml >"$work/xml" 2>"$o" &&
 		$py tests/topology/lstopo.py "$work/xml" "$work/json" >"$o" 2>&1
 	result "$1: as hwloc says" $? "$o"
 }
@@ -36,11 +36,11 @@ done
 
 # ---- this machine ----
 
-"$tool" topology --json >"$work/json" 2>"$o"
+"$tool" topology --json --devices >"$work/json" 2>"$o"
 result 'this machine: is read' $? "$o"
 $py tests/tools/tree.py / "$work/json" >"$o" 2>&1
 result 'this machine: as its files say' $? "$o"
-lstopo-no-graphics --disallowed --of xml >"$work/xml" 2>"$o" &&
+lstopo-no-graphics --disallowed --whole-io --of xml >"$work/xml" 2>"$o" &&
 	$py tests/topology/lstopo.py "$work/xml" "$work/json" >"$o" 2>&1
 result 'this machine: as hwloc says' $? "$o"
 
