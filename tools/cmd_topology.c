@@ -142,6 +142,31 @@ static json_t *json_huge(const struct numaperf_node_info *info)
 	return out;
 }
 
+static json_t *json_access(const struct numaperf_node_access *a)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} figures[] = {
+		{ "read_latency_ns", a->read_latency_ns },
+		{ "write_latency_ns", a->write_latency_ns },
+		{ "read_mib_per_s", a->read_mib_per_s },
+		{ "write_mib_per_s", a->write_mib_per_s },
+	};
+	json_t *out = json_object();
+
+	if (numaperf_nodemask_empty(&a->initiators)) {
+		json_decref(out);
+		return json_null();
+	}
+	tool_put(out, "initiators", tool_json_nodes(&a->initiators));
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		tool_put(out, figures[i].key,
+			 figures[i].value ? json_integer((json_int_t)figures[i].value)
+					  : json_null());
+	return out;
+}
+
 static json_t *json_node(const struct numaperf_topology *topo, const struct node *node)
 {
 	const struct numaperf_node_info *info = &node->info;
@@ -157,6 +182,8 @@ static json_t *json_node(const struct numaperf_topology *topo, const struct node
 	tool_put(out, "memory_bytes", json_integer((json_int_t)info->memory_bytes));
 	tool_put(out, "memory_free_bytes", json_integer((json_int_t)info->memory_free_bytes));
 	tool_put(out, "package", tool_json_id(info->package));
+	tool_put(out, "memory_tier", tool_json_id(info->memory_tier));
+	tool_put(out, "access", json_access(&info->access));
 	tool_put(out, "distances", json_distances(topo, info->id));
 	tool_put(out, "nearest", json_nearest(topo, info->id));
 	tool_put(out, "huge_pages", json_huge(info));
@@ -338,6 +365,47 @@ static int print_nodes(const struct tool_command *cmd, const struct numaperf_top
 	return tool_table_print(cmd, &table, 2);
 }
 
+static bool says_access(const struct node *node)
+{
+	return node->info.memory_tier >= 0 ||
+	       !numaperf_nodemask_empty(&node->info.access.initiators);
+}
+
+static char *figure(uint64_t value, const char *unit)
+{
+	return value ? tool_printf("%llu %s", (unsigned long long)value, unit) : strdup("");
+}
+
+/* Only where the firmware or the kernel says anything. */
+static int print_access(const struct tool_command *cmd, const struct numaperf_topology *topo)
+{
+	static const char *const head[] = { "NODE", "TIER", "NEAREST TO", "LATENCY",
+					    "BANDWIDTH" };
+	enum {
+		COLUMNS = sizeof(head) / sizeof(head[0])
+	};
+	struct tool_table table = { .columns = COLUMNS };
+	struct node node;
+
+	for (unsigned int i = 0; i < numaperf_topology_node_count(topo); i++) {
+		const struct numaperf_node_info *info = &node.info;
+
+		if (read_node(topo, i, &node) || !says_access(&node))
+			continue;
+		if (!table.cells) {
+			puts("\nMemory, as read from the nodes nearest to it");
+			tool_cells(&table, head, COLUMNS);
+		}
+		tool_cell(&table, tool_printf("%d", info->id));
+		tool_cell(&table, info->memory_tier < 0 ? strdup("")
+							: tool_printf("%d", info->memory_tier));
+		tool_cell(&table, tool_nodelist(&info->access.initiators));
+		tool_cell(&table, figure(info->access.read_latency_ns, "ns"));
+		tool_cell(&table, figure(info->access.read_mib_per_s, "MiB/s"));
+	}
+	return tool_table_print(cmd, &table, 2);
+}
+
 static int print_distances(const struct tool_command *cmd, const struct numaperf_topology *topo)
 {
 	unsigned int n = numaperf_topology_node_count(topo);
@@ -429,6 +497,8 @@ static int print_text(const struct tool_command *cmd, const struct numaperf_topo
 	status = print_nodes(cmd, topo);
 	if (!status)
 		status = print_distances(cmd, topo);
+	if (!status)
+		status = print_access(cmd, topo);
 	if (!status) {
 		printf("\nShared by CPUs\n");
 		status = print_groups(cmd, topo, &packages);

@@ -11,6 +11,8 @@
 
 /* ---- life ---- */
 
+static uint64_t generations;
+
 static void destroy(struct numaperf_topology *t)
 {
 	np_free(t->nodes);
@@ -31,6 +33,7 @@ int numaperf_topology_load(struct numaperf_topology **topo, const char *root)
 		return np_fail_memory(NP_TOPOLOGY_OPERATION);
 	t = p;
 	t->refs = 1;
+	t->generation = __atomic_add_fetch(&generations, 1, __ATOMIC_RELAXED);
 	np_error_save(&before);
 	err = np_topology_read(t, root);
 	if (err < 0) {
@@ -60,6 +63,58 @@ void numaperf_topology_unref(struct numaperf_topology *topo)
 	/* all uses by those who gave theirs back happen before the last one frees */
 	if (topo && __atomic_fetch_sub(&topo->refs, 1, __ATOMIC_ACQ_REL) == 1)
 		destroy(topo);
+}
+
+uint64_t numaperf_topology_generation(const struct numaperf_topology *topo)
+{
+	return topo->generation;
+}
+
+static bool same_memory(const struct numaperf_topology *a, const struct numaperf_topology *b)
+{
+	if (!numaperf_nodemask_equal(&a->memory_nodes, &b->memory_nodes))
+		return false;
+	NUMAPERF_NODEMASK_FOR_EACH (node, &a->memory_nodes) {
+		if (a->nodes[a->node_index[node]].memory_bytes !=
+		    b->nodes[b->node_index[node]].memory_bytes)
+			return false;
+	}
+	return true;
+}
+
+static bool same_cpus(const struct numaperf_topology *a, const struct numaperf_topology *b)
+{
+	if (!numaperf_cpuset_equal(&a->online_cpus, &b->online_cpus))
+		return false;
+	NUMAPERF_CPUSET_FOR_EACH (cpu, &a->online_cpus)
+		if (numaperf_topology_cpu_node(a, cpu) != numaperf_topology_cpu_node(b, cpu))
+			return false;
+	return true;
+}
+
+int numaperf_topology_changed(const struct numaperf_topology *topo, unsigned int *changes)
+{
+	struct numaperf_topology *now;
+	int err;
+
+	if (!topo || !changes)
+		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, NP_TOPOLOGY_OPERATION, NULL,
+			       "no topology, or no place for the result");
+	err = numaperf_topology_discover(&now);
+	if (err)
+		return err;
+	*changes = 0;
+	if (!same_cpus(topo, now))
+		*changes |= NUMAPERF_CHANGED_CPUS;
+	if (!numaperf_nodemask_equal(&topo->online_nodes, &now->online_nodes))
+		*changes |= NUMAPERF_CHANGED_NODES;
+	if (!same_memory(topo, now))
+		*changes |= NUMAPERF_CHANGED_MEMORY;
+	if (!numaperf_cpuset_equal(&topo->allowed_cpus, &now->allowed_cpus) ||
+	    !numaperf_nodemask_equal(&topo->allowed_nodes, &now->allowed_nodes))
+		*changes |= NUMAPERF_CHANGED_ALLOWED;
+	numaperf_topology_unref(now);
+	return 0;
 }
 
 size_t numaperf_topology_warning_count(const struct numaperf_topology *topo)
@@ -241,6 +296,8 @@ int numaperf_topology_node_info(const struct numaperf_topology *topo, int node,
 	out.memory_bytes = n->memory_bytes;
 	out.memory_free_bytes = n->memory_free_bytes;
 	memcpy(out.huge, n->huge, sizeof(out.huge));
+	out.access = n->access;
+	out.memory_tier = n->tier;
 	np_snapshot_write(info, info->sz, &out, sizeof(out));
 	return 0;
 }

@@ -17,6 +17,8 @@ struct np_node {
 	uint64_t memory_bytes, memory_free_bytes;
 	struct numaperf_huge_pages huge[NUMAPERF_HUGE_SIZES_MAX];
 	struct numaperf_cpuset cpus; /* online ones; no CPU is in two nodes */
+	struct numaperf_node_access access;
+	int tier; /* -1: none */
 };
 
 /* Groups are named by their smallest online CPU, so that "the same" is one comparison. */
@@ -33,6 +35,7 @@ enum {
 };
 
 struct numaperf_topology {
+	uint64_t generation;
 	unsigned int refs; /* atomic; all the rest never changes once it is handed out */
 	unsigned int node_count;
 	int cpu_limit; /* largest online CPU + 1 */
@@ -98,6 +101,7 @@ int np_topology_read(struct numaperf_topology *topo, const char *root); /* topol
 int np_topology_read_cpus(struct np_tree *tree);			/* topology_cpu.c */
 int np_topology_read_memory(struct np_tree *tree);			/* topology_memory.c */
 int np_topology_read_distances(struct np_tree *tree);			/* topology_memory.c */
+int np_topology_read_access(struct np_tree *tree);			/* topology_access.c */
 int np_topology_read_allowed(struct np_tree *tree);			/* topology_allowed.c */
 
 #endif

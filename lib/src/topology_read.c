@@ -391,6 +391,7 @@ static int read_tree(struct np_tree *tree)
 	if (r < 0 || (r = read_other_cpus(tree)) < 0 || (r = read_possible_nodes(tree)) < 0)
 		return r;
 	if ((r = np_topology_read_memory(tree)) < 0 ||
+	    (r = np_topology_read_access(tree)) < 0 ||
 	    (r = np_topology_read_distances(tree)) < 0)
 		return r;
 	if ((r = np_topology_read_cpus(tree)) < 0 || (r = np_topology_read_allowed(tree)) < 0)

@@ -77,6 +77,23 @@ for node, own in cpus.items():
     have = ids(by_id[node]["cpus"])
     compare(f"node {node}: CPUs", sorted(own - twice), sorted(have - twice))
     compare(f"node {node}: has_cpus", bool(have), by_id[node]["has_cpus"])
+    for access in ("access1", "access0"):  # by the nearest CPUs; by whatever is nearest
+        initiators = f"{folder}/node{node}/{access}/initiators"
+        if os.path.isdir(initiators):
+            break
+    who = sorted(int(m[1]) for n in (os.listdir(initiators) if os.path.isdir(initiators) else [])
+                 if (m := re.fullmatch(r"node(\d+)", n)))
+    have = by_id[node]["access"]
+    compare(f"node {node}: initiators", who, sorted(ids(have["initiators"])) if have else [])
+    for file, key in (("read_latency", "read_latency_ns"), ("write_latency", "write_latency_ns"),
+                      ("read_bandwidth", "read_mib_per_s"), ("write_bandwidth", "write_mib_per_s")):
+        if have:
+            compare(f"node {node}: {file}", int(text(f"{initiators}/{file}") or 0) or None, have[key])
+    tiers = os.path.join(tree, "sys/devices/virtual/memory_tiering")
+    tier = [int(m[1]) for n in (os.listdir(tiers) if os.path.isdir(tiers) else [])
+            if (m := re.fullmatch(r"memory_tier(\d+)", n)) and node in ids(text(f"{tiers}/{n}/nodelist"))]
+    if by_id[node]["has_memory"]:
+        compare(f"node {node}: tier", (tier or [None])[0], by_id[node]["memory_tier"])
     total = re.search(r"MemTotal:\s*(\d+) kB", text(f"{folder}/node{node}/meminfo") or "")
     if total:
         compare(f"node {node}: memory", int(total[1]) * 1024, by_id[node]["memory_bytes"])

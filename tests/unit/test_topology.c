@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <numaperf.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,81 @@ static void assert_warns(const char *word)
 }
 
 /* ---- what there is ---- */
+
+static void how_fast_memory_is(void **state)
+{
+	struct numaperf_node_info info = { .sz = sizeof(info) };
+
+	(void)state;
+	/* access1 is by CPUs, access0 by whatever is nearest; node 9 has the latter alone */
+	put(NODE "node1/access0/initiators/read_latency", "1\n");
+	put(NODE "node1/access0/initiators/node9/x", "");
+	put(NODE "node1/access1/initiators/node1/x", "");
+	put(NODE "node1/access1/initiators/read_latency", "80\n");
+	put(NODE "node1/access1/initiators/write_latency", "90\n");
+	put(NODE "node1/access1/initiators/read_bandwidth", "20000\n");
+	put(NODE "node1/access1/initiators/write_bandwidth", "nonsense\n");
+	put(NODE "node9/access0/initiators/node1/x", "");
+	put(NODE "node9/access0/initiators/node4/x", "");
+	put(NODE "node9/access0/initiators/read_latency", "0\n");
+	put("sys/devices/virtual/memory_tiering/memory_tier4/nodelist", "1,4\n");
+	put("sys/devices/virtual/memory_tiering/memory_tier22/nodelist", "9\n");
+	load();
+	assert_int_equal(numaperf_topology_node_info(topo, 1, &info), 0);
+	assert_int_equal(info.access.read_latency_ns, 80);
+	assert_int_equal(info.access.write_latency_ns, 90);
+	assert_int_equal(info.access.read_mib_per_s, 20000);
+	assert_int_equal(info.access.write_mib_per_s, 0);
+	assert_warns("write_bandwidth");
+	assert_int_equal(numaperf_nodemask_count(&info.access.initiators), 1);
+	assert_true(numaperf_nodemask_test(&info.access.initiators, 1));
+	assert_int_equal(info.memory_tier, 4);
+	assert_int_equal(numaperf_topology_node_info(topo, 9, &info), 0);
+	assert_int_equal(info.access.read_latency_ns, 0);
+	assert_int_equal(numaperf_nodemask_count(&info.access.initiators), 2);
+	assert_int_equal(info.memory_tier, 22);
+	/* no memory, no tier */
+	assert_int_equal(numaperf_topology_node_info(topo, 4, &info), 0);
+	assert_int_equal(info.memory_tier, -1);
+	assert_true(numaperf_nodemask_empty(&info.access.initiators));
+}
+
+/* The running machine against a snapshot of it, against a tree, and after this process may use
+ * less of it. */
+static void what_has_changed(void **state)
+{
+	struct numaperf_topology *now, *later;
+	struct numaperf_cpuset allowed;
+	unsigned int changes = 77;
+	cpu_set_t before, one;
+
+	(void)state;
+	assert_int_equal(numaperf_topology_discover(&now), 0);
+	assert_int_equal(numaperf_topology_changed(now, &changes), 0);
+	assert_int_equal(changes, 0);
+	load();
+	assert_true(numaperf_topology_generation(topo) > numaperf_topology_generation(now));
+	assert_int_equal(numaperf_topology_changed(topo, &changes), 0);
+	assert_int_equal(changes & NUMAPERF_CHANGED_NODES, NUMAPERF_CHANGED_NODES);
+	assert_int_equal(changes & NUMAPERF_CHANGED_MEMORY, NUMAPERF_CHANGED_MEMORY);
+	numaperf_topology_allowed_cpus(now, &allowed);
+	if (numaperf_cpuset_count(&allowed) > 1) {
+		CPU_ZERO(&one);
+		CPU_SET((size_t)numaperf_cpuset_first(&allowed), &one);
+		assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		assert_int_equal(numaperf_topology_changed(now, &changes), 0);
+		assert_int_equal(changes, NUMAPERF_CHANGED_ALLOWED);
+		assert_int_equal(numaperf_topology_discover(&later), 0);
+		assert_int_equal(numaperf_topology_changed(later, &changes), 0);
+		assert_int_equal(changes, 0);
+		numaperf_topology_unref(later);
+		assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	}
+	assert_int_equal(numaperf_topology_changed(now, NULL), -EINVAL);
+	assert_int_equal(numaperf_topology_changed(NULL, &changes), -EINVAL);
+	numaperf_topology_unref(now);
+}
 
 static void nodes_of_every_kind(void **state)
 {
@@ -432,6 +508,7 @@ static void every_failure_is_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_TREE(how_fast_memory_is),	     WITH_TREE(what_has_changed),
 		WITH_TREE(nodes_of_every_kind),	     WITH_TREE(cpus_and_what_they_share),
 		WITH_TREE(what_is_not_there),	     WITH_TREE(references_keep_it),
 		WITH_TREE(the_cpuset_is_kept_apart), WITH_TREE(an_old_kernel_has_maps_only),

@@ -43,6 +43,27 @@ NUMAPERF_API struct numaperf_topology *numaperf_topology_ref(struct numaperf_top
 /* Gives one reference back; the last one frees the snapshot. NULL does nothing. */
 NUMAPERF_API void numaperf_topology_unref(struct numaperf_topology *topo);
 
+/*
+ * Counts up with each snapshot that a process takes: of two, the later has the larger number.
+ * Whether the machine is still the one of the snapshot is the next function's answer.
+ */
+NUMAPERF_API uint64_t numaperf_topology_generation(const struct numaperf_topology *topo);
+
+/* What has changed since: bits of `changes`. */
+#define NUMAPERF_CHANGED_CPUS	 1u /* online CPUs, or the nodes that they are of */
+#define NUMAPERF_CHANGED_NODES	 2u /* online nodes */
+#define NUMAPERF_CHANGED_MEMORY	 4u /* which nodes have memory, or how much */
+#define NUMAPERF_CHANGED_ALLOWED 8u /* CPUs or memory that this process may use */
+
+/*
+ * Reads the running machine anew and compares: *changes is 0 when a new snapshot would say the
+ * same in these respects. A snapshot is never changed; take a new one. Free memory and free
+ * huge pages change all the time and do not count. Costs as much as a discovery. For a saved
+ * tree: how it differs from the running machine. -EINVAL, and as numaperf_topology_discover().
+ */
+NUMAPERF_API NUMAPERF_MUST_CHECK int
+numaperf_topology_changed(const struct numaperf_topology *topo, unsigned int *changes);
+
 /* What was contradictory or missing and how it was read, one line each; usually none. The texts
  * live as long as the topology; NULL beyond the last one. */
 NUMAPERF_API size_t numaperf_topology_warning_count(const struct numaperf_topology *topo);
@@ -109,6 +130,17 @@ struct numaperf_huge_pages {
 	uint64_t total, free, surplus; /* pages on this node when the snapshot was taken */
 };
 
+/*
+ * What the firmware says (ACPI HMAT) of the node's memory, read and written by the nodes
+ * nearest to it that have CPUs (access1 of Documentation/admin-guide/mm/numaperf.rst,
+ * Linux 5.2; on kernels before 5.8 access0). 0: it does not say.
+ */
+struct numaperf_node_access {
+	uint64_t read_latency_ns, write_latency_ns;
+	uint64_t read_mib_per_s, write_mib_per_s;
+	struct numaperf_nodemask initiators;
+};
+
 struct numaperf_node_info {
 	size_t sz;
 	int id;
@@ -122,6 +154,11 @@ struct numaperf_node_info {
 	uint64_t memory_bytes;	    /* MemTotal; 0 when the node has none */
 	uint64_t memory_free_bytes; /* MemFree when the snapshot was taken */
 	struct numaperf_huge_pages huge[NUMAPERF_HUGE_SIZES_MAX];
+	struct numaperf_node_access access;
+	int memory_tier; /* /sys/devices/virtual/memory_tiering, Linux 6.1: memory of a tier
+			    with a larger number is slower, and pages are demoted to it; -1: the
+			    kernel names none, or the node has no memory */
+	int reserved2;
 };
 
 /* Fills min(info->sz, known) bytes. -ENOENT: no such online node; -EINVAL: sz too small. */
