@@ -11,8 +11,10 @@
 #include <numaperf/mask.h>
 #include <numaperf/monitor.h>
 #include <numaperf/placement.h>
+#include <numaperf/pool.h>
 #include <numaperf/region.h>
 #include <numaperf/report.h>
+#include <numaperf/sharded.h>
 #include <numaperf/task.h>
 #include <numaperf/topology.h>
 

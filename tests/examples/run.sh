@@ -31,6 +31,8 @@ says() { # example, expression
 }
 says worker_pool 'Completed: 100 tasks'
 says hard_mode 'Hard mode is (SUPPORTED|NOT supported)'
+says buffer_pool 'Node [0-9]+: allocated 1024 bytes, 1047552 remaining'
+says device_worker 'lo +network +node -1'
 
 # README.md's program and command line
 readme_program >"$work/readme.c"

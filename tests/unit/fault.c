@@ -121,7 +121,7 @@ int fault_mappings(void)
 	while ((c = getc(f)) != EOF)
 		n += c == '\n';
 	fclose(f);
-#if defined(NP_TSAN) && defined(__clang__)
+#ifdef NP_TSAN
 	n = 0; /* its runtime maps its shadow bit by bit */
 #endif
 	return n;
