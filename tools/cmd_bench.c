@@ -6,6 +6,7 @@
  */
 #include "tool.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,124 @@ static double loop(void)
 	return (now_ns() - start) / 100 / 1e3;
 }
 
+/* ---- memory ---- */
+
+enum {
+	REGION = 64 << 20,
+	POOL = 16 << 20,
+	PIECE = 64,
+	ADDS = 1000000,
+	ADDERS_MAX = 64,
+};
+
+/* A node that this process may have memory of. */
+static int some_node(void)
+{
+	struct numaperf_nodemask memory, allowed;
+
+	numaperf_topology_memory_nodes(topo, &memory);
+	numaperf_topology_allowed_nodes(topo, &allowed);
+	numaperf_nodemask_and(&memory, &memory, &allowed);
+	return numaperf_nodemask_first(&memory);
+}
+
+static double region(void)
+{
+	struct numaperf_region_opts opts = { .sz = sizeof(opts),
+					     .policy = NUMAPERF_POLICY_BIND,
+					     .prefault = NUMAPERF_PREFAULT_PARALLEL,
+					     .nodes = numaperf_nodemask_single(some_node()) };
+	struct numaperf_region *r;
+	double start = now_ns();
+
+	if (numaperf_region_create(&r, REGION, &opts))
+		return -1;
+	start = now_ns() - start;
+	numaperf_region_unref(r);
+	return start / 1e6;
+}
+
+static double pool(void)
+{
+	struct numaperf_pool_opts opts = { .sz = sizeof(opts),
+					   .prefault = NUMAPERF_PREFAULT_TOUCH };
+	struct numaperf_pool *p;
+	double start;
+	int n = 0;
+
+	if (numaperf_pool_create(&p, topo, some_node(), POOL, &opts))
+		return -1;
+	start = now_ns();
+	while (n < POOL / PIECE && numaperf_pool_alloc(p, PIECE))
+		n++;
+	start = now_ns() - start;
+	numaperf_pool_destroy(p);
+	return n == POOL / PIECE ? start / n : -1;
+}
+
+struct adder {
+	pthread_t thread;
+	struct numaperf_counter *counter;
+	unsigned int *go;
+	double ns;
+};
+
+static void *add(void *arg)
+{
+	struct adder *a = arg;
+	double start;
+
+	numaperf_counter_add(a->counter, 0); /* the thread's place is found */
+	while (!__atomic_load_n(a->go, __ATOMIC_ACQUIRE)) {
+	}
+	start = now_ns();
+	for (int i = 0; i < ADDS; i++)
+		numaperf_counter_add(a->counter, 1);
+	a->ns = (now_ns() - start) / ADDS;
+	return NULL;
+}
+
+/* The slowest of so many threads. */
+static double count_with(int threads)
+{
+	struct adder a[ADDERS_MAX] = { 0 };
+	struct numaperf_counter *counter;
+	unsigned int go = 0;
+	double worst = 0;
+	int started = 0;
+
+	if (numaperf_counter_create(&counter, topo))
+		return -1;
+	for (; started < threads; started++) {
+		a[started].counter = counter;
+		a[started].go = &go;
+		if (pthread_create(&a[started].thread, NULL, add, &a[started]))
+			break;
+	}
+	__atomic_store_n(&go, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i < started; i++) {
+		pthread_join(a[i].thread, NULL);
+		worst = a[i].ns > worst ? a[i].ns : worst;
+	}
+	numaperf_counter_destroy(counter);
+	return worst;
+}
+
+static double count_alone(void)
+{
+	return count_with(1);
+}
+
+static double count_all(void)
+{
+	struct numaperf_cpuset cpus;
+	int n;
+
+	numaperf_topology_allowed_cpus(topo, &cpus);
+	n = (int)numaperf_cpuset_count(&cpus);
+	return count_with(n < ADDERS_MAX ? n : ADDERS_MAX);
+}
+
 static const struct figure {
 	const char *category, *name, *unit;
 	double (*measure)(void);
@@ -214,6 +333,10 @@ static const struct figure {
 	{ "executor", "submit to start, asleep", "us", wake, true },
 	{ "executor", "loop of 1,000 indices", "us", loop, true },
 	{ "executor", "idle", "ms CPU/s", idle, true },
+	{ "memory", "region of 64 MiB, prefaulted", "ms", region, false },
+	{ "memory", "pool, pieces of 64 bytes", "ns", pool, false },
+	{ "memory", "counter, one thread adds", "ns", count_alone, false },
+	{ "memory", "counter, a thread a CPU", "ns", count_all, false },
 };
 
 enum {
@@ -339,7 +462,8 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 	if (status)
 		return status;
 	if (category && !known(category)) {
-		tool_error(cmd, "no such category: '%s'; there are topology and executor",
+		tool_error(cmd,
+			   "no such category: '%s'; there are topology, executor and memory",
 			   category);
 		return TOOL_MISUSE;
 	}
@@ -357,8 +481,8 @@ const struct tool_command cmd_bench = {
 	.arguments = "[--json] [CATEGORY]",
 	.help = "  -j, --json  print JSON\n"
 		"  -h, --help  this text\n\n"
-		"CATEGORY: topology or executor; all when none is given. Takes some "
-		"seconds.\n\n"
+		"CATEGORY: topology, executor or memory; all when none is given. Takes\n"
+		"some seconds.\n\n"
 		"Exit status: 0 measured, 1 the library failed, 2 wrong command line.\n",
 	.run = run,
 };

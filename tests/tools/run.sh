@@ -270,7 +270,7 @@ fi
 # ---- bench ----
 
 run bench --json
-[ "$st" = 0 ] && json '.workers > 0 and (.figures | length) > 5 and
+[ "$st" = 0 ] && json '.workers > 0 and ([.figures[].category] | unique) == ["executor", "memory", "topology"] and
 	all(.figures[]; .min <= .median and .median <= .max and .max > 0 and (.unit | length) > 0)'
 result 'bench --json: figures with their spread' $? "$work/jq" "$o" "$e"
 run bench topology
