@@ -35,7 +35,7 @@ version_part = $(shell sed -n 's/^\#define NUMAPERF_VERSION_$1[ \t]*\([0-9]*\).*
 VERSION      = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 
 CFLAGS   ?= -g $(if $(SAN),-O1,-O2)
-warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	    -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Wimplicit-fallthrough
 hardened := -fstack-protector-strong -fstack-clash-protection \
 	    $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)

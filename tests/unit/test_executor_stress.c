@@ -209,7 +209,7 @@ static void *produce(void *arg)
 				accept(o, !numaperf_executor_run(exec, node, task, o));
 				break;
 			}
-			/* fall through */
+			__attribute__((fallthrough));
 		default:
 			accept(o, !numaperf_executor_submit_to_node(exec, node, task, o));
 		}
