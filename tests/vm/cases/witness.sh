@@ -107,6 +107,6 @@ near 'faults' "$(w 'thread\.faults_(local|remote)')" "$(b faults)"
 near 'remote faults' "$(w 'thread\.faults_remote')" "$(b faults)"
 
 beside load-balance \
-	'tracepoint:sched:sched_migrate_task /args->comm == "np-spin" && args->orig_cpu != args->dest_cpu/ { @moves = count(); }'
-near "threads' moves" "$(w 'spin\.moves')" "$(b moves)"
+	'tracepoint:sched:sched_migrate_task /@on && args->comm == "np-spin" && args->orig_cpu != args->dest_cpu/ { @moves = count(); }'
+near "threads' moves" "$(w 'spin\.moves')" "$(b moves)" "$(w 'outer\.spin\.moves')"
 t_done

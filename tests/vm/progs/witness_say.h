@@ -280,16 +280,17 @@ static inline void say_pair(const char *window, const struct stats *a, const str
 
 #define SAY_GROWN(prefix, field) say_cause(prefix, #field, b->SAY_OF.field - a->SAY_OF.field)
 
-static inline void say_spinners(const struct stats *a, const struct stats *b)
+static inline void say_spinners(const char *prefix, const struct stats *a,
+				const struct stats *b)
 {
 	uint64_t all = 0;
 
 	for (int k = 0; k < NUMAPERF_MOVE_CAUSES; k++) {
-		say_cause("spin", numaperf_move_cause_name((enum numaperf_move_cause)k),
+		say_cause(prefix, numaperf_move_cause_name((enum numaperf_move_cause)k),
 			  b->spinners[k] - a->spinners[k]);
 		all += b->spinners[k] - a->spinners[k];
 	}
-	say_cause("spin", "moves", all);
+	say_cause(prefix, "moves", all);
 }
 
 static inline void say_pairs(const char *window, const struct stats *a, const struct stats *b)

@@ -108,9 +108,11 @@ static void provoke(struct numaperf_monitor *mon, const struct provocation *what
 	printf("flush=%d\n", err);
 	say_violations(mon);
 	say_stats(&before, &after);
-	if (beside)
+	say_spinners("spin", &before, &after);
+	if (beside) {
 		say_pairs("outer.", &outer_before, &outer_after);
-	say_spinners(&before, &after);
+		say_spinners("outer.spin", &outer_before, &outer_after);
+	}
 	say_report(mon, thread, range);
 	need(!numaperf_monitor_unwatch(mon, thread), "unwatch");
 	need(!range || !numaperf_monitor_unwatch(mon, range), "unwatch");
