@@ -96,7 +96,7 @@ beside foreign-move-pages 'tracepoint:migrate:mm_migrate_pages /comm == "np-culp
 near 'pages that somebody else moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.move_pages')" "$(b pages)"
 
 beside hinting "kprobe:task_numa_fault /OURS/ { @faults = count(); }
-	tracepoint:migrate:mm_migrate_pages /OURS/ { @moved = sum(args->succeeded); }"
+	tracepoint:migrate:mm_migrate_pages /OURS && args->reason == 5/ { @moved = sum(args->succeeded); }"
 near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)" \
 	"$(w 'outer\.cell\.[0-9]\.[0-9]\.hinting')"
 near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)" \
