@@ -8,24 +8,24 @@
 
 void np_join_workers(struct numaperf_executor *exec)
 {
-	for (unsigned int i = 0; exec->worker && i < np_crew(&exec->workers); i++) {
+	for (unsigned int i = 0; i < np_crew(&exec->workers); i++) {
 		struct np_worker *w = exec->worker[i];
 
-		if (w && w->started)
+		if (w->started)
 			np_sys->thread_join(w->thread);
 		if (w)
 			w->started = false;
 	}
 }
 
-static int fail_forked(const char *what)
+int np_fail_forked(const char *what)
 {
 	return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, what,
 		       "create an executor after fork()",
 		       "this is a forked child, which has no workers");
 }
 
-static int fail_died(const char *what)
+int np_fail_died(const char *what)
 {
 	return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, what,
 		       "tasks must return and not call pthread_exit()",
@@ -98,7 +98,7 @@ static int may_end(struct numaperf_executor *exec, const char *what)
 	struct np_worker *w = np_self();
 
 	if (np_forked(exec))
-		return fail_forked(what);
+		return np_fail_forked(what);
 	if (w && w->exec == exec)
 		return np_fail(-EDEADLK, NUMAPERF_REASON_STATE, what, NULL,
 			       "a worker cannot wait for itself");
@@ -107,7 +107,7 @@ static int may_end(struct numaperf_executor *exec, const char *what)
 
 static int ended(struct numaperf_executor *exec, const char *what)
 {
-	return np_life(exec) & NP_LIFE_FAILED ? fail_died(what) : 0;
+	return np_life(exec) & NP_LIFE_FAILED ? np_fail_died(what) : 0;
 }
 
 int numaperf_executor_shutdown(struct numaperf_executor *exec)
@@ -153,7 +153,7 @@ int numaperf_executor_wait(struct numaperf_executor *exec)
 		np_event_wait(&exec->quiet, key);
 	np_event_leave(&exec->quiet);
 	if (np_life(exec) & NP_LIFE_FAILED)
-		return fail_died(what);
+		return np_fail_died(what);
 	if (__atomic_load_n(&exec->dropped, __ATOMIC_SEQ_CST))
 		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, what, NULL,
 			       "an immediate shutdown has dropped tasks");

@@ -103,9 +103,8 @@ static void free_node(struct np_node *node)
 
 void np_free_executor(struct numaperf_executor *exec)
 {
-	for (unsigned int i = 0; exec->worker && i < exec->workers; i++)
-		if (exec->worker[i])
-			np_sys->unmap(exec->worker[i], exec->worker[i]->map_length);
+	for (unsigned int i = 0; i < exec->workers; i++)
+		np_sys->unmap(exec->worker[i], exec->worker[i]->map_length);
 	for (unsigned int i = 0; exec->node && i < exec->nodes; i++)
 		free_node(exec->node[i]);
 	np_free(exec->worker);
@@ -473,9 +472,7 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 
 		np_error_save(&why);
 		__atomic_fetch_or(&exec->life, NP_LIFE_NOW, __ATOMIC_SEQ_CST);
-		for (unsigned int i = 0; exec->worker && i < exec->workers; i++)
-			if (exec->worker[i])
-				np_unpark(&exec->worker[i]->parker);
+		np_wake_all(exec);
 		np_join_workers(exec);
 		np_free_executor(exec);
 		return np_error_restore(&why);

@@ -51,9 +51,7 @@ int numaperf_group_wait(struct numaperf_group *g)
 	struct np_worker *w = np_self();
 
 	if (np_forked(exec))
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "create an executor after fork()",
-			       "this is a forked child, which has no workers");
+		return np_fail_forked(operation);
 	if (w && w->exec == exec)
 		np_wait_group(w, g);
 	else if (np_group_count(g))
@@ -61,9 +59,7 @@ int numaperf_group_wait(struct numaperf_group *g)
 	if (np_likely(!np_group_count(g)))
 		return 0;
 	if (np_life(exec) & NP_LIFE_FAILED)
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "tasks must return and not call pthread_exit()",
-			       "a worker was ended by a task");
+		return np_fail_died(operation);
 	return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, operation, NULL,
 		       "the executor was stopped before all of them had run");
 }

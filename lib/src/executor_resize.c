@@ -47,9 +47,7 @@ static int grow(struct np_node *node, unsigned int wanted)
 static int resize(struct np_node *node, unsigned int workers)
 {
 	if (np_life(node->exec) & NP_LIFE_FAILED)
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "tasks must return and not call pthread_exit()",
-			       "a worker was ended by a task");
+		return np_fail_died(operation);
 	if (np_life(node->exec))
 		return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, operation, NULL,
 			       "the executor is shut down");
@@ -67,16 +65,14 @@ int numaperf_executor_resize(struct numaperf_executor *exec, int node, unsigned 
 	int err;
 
 	if (np_forked(exec))
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "create an executor after fork()",
-			       "this is a forked child, which has no workers");
+		return np_fail_forked(operation);
 	if (self && self->exec == exec)
 		return np_fail(-EDEADLK, NUMAPERF_REASON_STATE, operation, NULL,
 			       "a worker cannot wait for itself");
-	if (node < 0 || node >= exec->ids || exec->index_of[node] < 0)
+	n = np_node_of(exec, node);
+	if (!n)
 		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "node %d is not online", node);
-	n = exec->node[exec->index_of[node]];
 	if (!n->slots)
 		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_NO_WORKERS, operation,
 			       "create an executor for other nodes",

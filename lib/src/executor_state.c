@@ -75,9 +75,7 @@ int numaperf_executor_state(struct numaperf_executor *exec,
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
 			       "set sz to the struct's size", "sz is %zu", state->sz);
 	if (np_forked(exec))
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "create an executor after fork()",
-			       "this is a forked child, which has no workers");
+		return np_fail_forked(operation);
 	online_cpus(exec, &online);
 	/* nobody starts or joins a worker meanwhile: a thread id is that of our thread */
 	pthread_mutex_lock(&exec->crew_lock);

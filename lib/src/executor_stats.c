@@ -158,17 +158,15 @@ int numaperf_executor_node_stats(const struct numaperf_executor *exec, int node,
 				 struct numaperf_node_stats *stats)
 {
 	struct numaperf_node_stats ours = { 0 };
-	int index = node < 0 ? -1 : numaperf_topology_node_index(exec->topo, node);
-	const struct np_node *n;
+	const struct np_node *n = np_node_of(exec, node);
 	int err;
 
-	if (index < 0)
+	if (!n)
 		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, "node statistics", NULL,
 			       "node %d is not online", node);
 	err = no_size(stats->sz, "node statistics");
 	if (err)
 		return err;
-	n = exec->node[index];
 	ours.node = node;
 	ours.workers = np_wanted(n);
 	ours.redirected = get(&n->redirected);

@@ -12,9 +12,7 @@ static const char operation[] = "task submission";
 static int fail_closed(uint32_t life)
 {
 	if (life & NP_LIFE_FAILED)
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "tasks must return and not call pthread_exit()",
-			       "a worker was ended by a task");
+		return np_fail_died(operation);
 	return np_fail(-ECANCELED, NUMAPERF_REASON_STATE, operation, NULL,
 		       "the executor is shut down");
 }
@@ -58,8 +56,7 @@ static size_t push(const struct submit *s, struct np_node *node,
 	} else {
 		n = np_lane_push(&q->lane[s->lane], work, count);
 		np_queue_pushed_into(q, s->lane);
-		*refused = np_unlikely(closed(s)) && n;
-		back = *refused ? np_lane_retract(&q->lane[s->lane], n) : 0;
+		back = np_unlikely(closed(s)) ? np_lane_retract(&q->lane[s->lane], n) : 0;
 		*refused = back;
 		n -= back;
 	}
@@ -78,13 +75,13 @@ static size_t push(const struct submit *s, struct np_node *node,
 static struct np_node *start_node(struct numaperf_executor *exec, struct np_worker *self)
 {
 	unsigned int cpu, id;
-	int index = 0;
+	struct np_node *n = NULL;
 
 	if (self)
 		return self->node;
-	if (exec->nodes > 1 && np_sys->getcpu(&cpu, &id) >= 0 && (int)id < exec->ids)
-		index = exec->index_of[id];
-	return exec->node[MAX(index, 0)];
+	if (exec->nodes > 1 && np_sys->getcpu(&cpu, &id) >= 0)
+		n = np_node_of(exec, (int)id);
+	return n ? n : exec->node[0];
 }
 
 /*
@@ -95,7 +92,6 @@ static int choose(struct numaperf_executor *exec, struct np_worker *self, int no
 		  unsigned int flags, struct np_node **first, struct np_node **asked)
 {
 	struct np_node *n;
-	int index;
 
 	*asked = NULL;
 	if (node == NUMAPERF_ANY_NODE) {
@@ -106,11 +102,10 @@ static int choose(struct numaperf_executor *exec, struct np_worker *self, int no
 		*first = start_node(exec, self);
 		return 0;
 	}
-	index = node >= 0 && node < exec->ids ? exec->index_of[node] : -1;
-	if (np_unlikely(index < 0))
+	n = np_node_of(exec, node);
+	if (np_unlikely(!n))
 		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "node %d is not online", node);
-	n = exec->node[index];
 	*first = n;
 	if (n->slots)
 		return 0;
@@ -188,9 +183,7 @@ int np_submit(struct numaperf_executor *exec, int node, unsigned int flags,
 
 	*queued = 0;
 	if (np_unlikely(np_forked(exec)))
-		return np_fail(-EOWNERDEAD, NUMAPERF_REASON_STATE, operation,
-			       "create an executor after fork()",
-			       "this is a forked child, which has no workers");
+		return np_fail_forked(operation);
 	if (s.self && s.self->exec != exec)
 		s.self = NULL;
 	err = choose(exec, s.self, node, flags, &first, &asked);
@@ -249,12 +242,10 @@ static inline bool submit_usual(struct numaperf_executor *exec, int node, bool h
 			n = exec->node[0];
 		else
 			return false;
-	} else if (node >= 0 && node < exec->ids && exec->index_of[node] >= 0) {
-		n = exec->node[exec->index_of[node]];
 	} else {
-		return false;
+		n = np_node_of(exec, node);
 	}
-	if (np_unlikely(!n->slots || np_forked(exec) || np_life(exec)))
+	if (np_unlikely(!n || !n->slots || np_forked(exec) || np_life(exec)))
 		return false;
 	lane = np_producer(exec);
 	q = hard ? &n->home : &n->open;

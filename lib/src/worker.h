@@ -201,6 +201,14 @@ static inline uint32_t np_life(const struct numaperf_executor *exec)
 	return __atomic_load_n(&exec->life, __ATOMIC_SEQ_CST);
 }
 
+/* The node with this id; NULL: it is not online. */
+static inline struct np_node *np_node_of(const struct numaperf_executor *exec, int id)
+{
+	int index = id >= 0 && id < exec->ids ? exec->index_of[id] : -1;
+
+	return np_likely(index >= 0) ? exec->node[index] : NULL;
+}
+
 static inline bool np_finished(const struct numaperf_task *task)
 {
 	NP_STEP();
@@ -426,6 +434,10 @@ int np_create_worker(struct np_node *node, const char *operation);
 int np_start_workers(struct np_worker **worker, unsigned int n, const char *operation);
 
 /* ---- executor.c ---- */
+
+/* The two ends that no call survives: -EOWNERDEAD, with its record. */
+int np_fail_forked(const char *operation);
+int np_fail_died(const char *operation);
 
 /* Those that were started; they have been told to leave. */
 void np_join_workers(struct numaperf_executor *exec);

@@ -59,9 +59,8 @@ void np_announce(struct numaperf_executor *exec)
  */
 bool np_quiet(const struct numaperf_executor *exec)
 {
-	unsigned int lanes =
-		MIN(__atomic_load_n(&exec->producers.used, __ATOMIC_ACQUIRE), exec->lanes);
 	uint64_t finished = __atomic_load_n(&exec->dropped, __ATOMIC_SEQ_CST), pushed = 0;
+	unsigned int lanes;
 
 	for (unsigned int i = 0; i < np_crew(&exec->workers); i++)
 		finished += __atomic_load_n(&exec->worker[i]->count.finished, __ATOMIC_ACQUIRE);
