@@ -101,6 +101,19 @@ int np_fail(int code, enum numaperf_reason id, const char *operation, const char
 	return code;
 }
 
+int np_opts_take(void *ours, size_t known, const void *theirs, const char *operation)
+{
+	size_t sz = 0;
+
+	if (theirs)
+		memcpy(&sz, theirs, sizeof(sz));
+	if (!theirs || np_opts_read(ours, known, theirs, sz))
+		return 0;
+	return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
+		       "link with the library that the program was compiled for",
+		       "an option is set that this library does not know");
+}
+
 int np_fail_memory(const char *operation)
 {
 	return np_fail(-ENOMEM, NUMAPERF_REASON_NO_MEMORY, operation, NULL,

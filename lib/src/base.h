@@ -14,6 +14,12 @@
 int np_fail(int code, enum numaperf_reason id, const char *operation, const char *remedy,
 	    const char *reason, ...) NUMAPERF_PRINTF(5, 6);
 
+/*
+ * Options as a caller gave them (NULL: none) into ours of `known` bytes, which begin with sz,
+ * as his do. 0; -E2BIG with the record: he asks for what this library does not know.
+ */
+int np_opts_take(void *ours, size_t known, const void *theirs, const char *operation);
+
 /* The commonest one: the library could not allocate. Returns -ENOMEM. */
 int np_fail_memory(const char *operation);
 

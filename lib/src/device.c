@@ -435,8 +435,8 @@ size_t numaperf_devices_count(const struct numaperf_devices *devices)
 static int give(const struct numaperf_device *d, struct numaperf_device *device)
 {
 	if (device->sz < sizeof(device->sz))
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, "device query", NULL,
-			       "sz of the result is not set");
+		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, "device query",
+			       "set sz to the struct's size", "sz is %zu", device->sz);
 	np_snapshot_write(device, device->sz, d, sizeof(*d));
 	return 0;
 }

@@ -433,11 +433,9 @@ int numaperf_executor_create(struct numaperf_executor **out, struct numaperf_top
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL, "%s is NULL",
 			       out ? "topo" : "exec");
 	*out = NULL;
-	if (opts && !np_opts_read(&o, sizeof(o), opts, opts->sz))
-		return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
-			       "link with the library that the program was compiled for",
-			       "an option is set that this library does not know");
-	err = check_opts(&o);
+	err = np_opts_take(&o, sizeof(o), opts, operation);
+	if (!err)
+		err = check_opts(&o);
 	if (!err)
 		err = np_hard_mode_require(o.mode, operation);
 	if (err)

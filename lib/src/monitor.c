@@ -375,11 +375,9 @@ int numaperf_monitor_create(struct numaperf_monitor **out, struct numaperf_topol
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL, "%s is NULL",
 			       out ? "topo" : "mon");
 	*out = NULL;
-	if (opts && !np_opts_read(&o, sizeof(o), opts, opts->sz))
-		return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
-			       "link with the library that the program was compiled for",
-			       "an option is set that this library does not know");
-	err = check_opts(&o);
+	err = np_opts_take(&o, sizeof(o), opts, operation);
+	if (!err)
+		err = check_opts(&o);
 	if (err)
 		return err;
 	pthread_once(&once, hook_fork);

@@ -24,17 +24,15 @@ struct numaperf_pool {
 
 static int read_options(struct numaperf_pool_opts *o, const struct numaperf_pool_opts *theirs)
 {
+	int err;
+
 	*o = (struct numaperf_pool_opts){ .sz = sizeof(*o) };
-	if (!theirs)
-		return 0;
-	if (theirs->sz < sizeof(theirs->sz))
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
-			       "sz of the options is not set");
-	if (!np_opts_read(o, sizeof(*o), theirs, theirs->sz))
-		return np_fail(
-			-E2BIG, NUMAPERF_REASON_INVALID, operation,
-			"set what this library does not know to zero, or use a newer one",
-			"the options ask for something that this library does not know");
+	if (theirs && theirs->sz < sizeof(theirs->sz))
+		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
+			       "set sz to the struct's size", "sz is %zu", theirs->sz);
+	err = np_opts_take(o, sizeof(*o), theirs, operation);
+	if (err)
+		return err;
 	if (o->reserved)
 		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 			       "an option is out of range");

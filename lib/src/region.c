@@ -241,11 +241,9 @@ int numaperf_region_create(struct numaperf_region **region, size_t size,
 
 	if (!region)
 		return fail_invalid("region is NULL");
-	if (opts && !np_opts_read(&o, sizeof(o), opts, opts->sz))
-		return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
-			       "link with the library that the program was compiled for",
-			       "an option is set that this library does not know");
-	err = check_opts(&o, size);
+	err = np_opts_take(&o, sizeof(o), opts, operation);
+	if (!err)
+		err = check_opts(&o, size);
 	if (!err)
 		err = np_hard_mode_require(o.mode, operation);
 	if (err)
