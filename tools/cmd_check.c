@@ -487,27 +487,12 @@ static int print_text(const struct state *s)
 
 static int run(const struct tool_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	static struct state s; /* zeroed, and too large for a stack to like */
 	bool json = false;
-	int opt, status;
+	int status;
 
-	while ((opt = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			tool_help(cmd);
-			return TOOL_OK;
-		default:
-			return tool_bad_option(cmd, opt, argv);
-		}
-	}
+	if (!tool_json_option(cmd, argc, argv, &json, &status))
+		return status;
 	status = tool_no_operands(cmd, argc, argv);
 	if (status)
 		return status;

@@ -57,6 +57,33 @@ int tool_bad_option(const struct tool_command *cmd, int opt, char **argv)
 	return TOOL_MISUSE;
 }
 
+bool tool_json_option(const struct tool_command *cmd, int argc, char **argv, bool *json,
+		      int *status)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			*json = true;
+			break;
+		case 'h':
+			tool_help(cmd);
+			*status = TOOL_OK;
+			return false;
+		default:
+			*status = tool_bad_option(cmd, opt, argv);
+			return false;
+		}
+	}
+	return true;
+}
+
 int tool_no_operands(const struct tool_command *cmd, int argc, char **argv)
 {
 	if (optind >= argc)

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Exit statuses, the same for every verb. */
@@ -42,6 +43,11 @@ int tool_library_error(const struct tool_command *cmd);
 /* What getopt_long() (with ':' first in its short options) did not take, as an error;
  * returns TOOL_MISUSE. */
 int tool_bad_option(const struct tool_command *cmd, int opt, char **argv);
+
+/* The options of a verb that has --json and --help alone. True: go on; false: the verb ends
+ * with *status, after its help or an error. Operands stay. */
+bool tool_json_option(const struct tool_command *cmd, int argc, char **argv, bool *json,
+		      int *status);
 
 /* No verb here takes operands: TOOL_OK, or TOOL_MISUSE after an error. */
 int tool_no_operands(const struct tool_command *cmd, int argc, char **argv);
