@@ -14,25 +14,6 @@
 /* cmocka wants these before it */
 #include <cmocka.h>
 
-static const struct tree_node crossed[] = TREE_CROSSED;
-static struct numaperf_topology *topo;
-
-static int make_topology(void **state)
-{
-	(void)state;
-	tree_sys_start(0);
-	topo = tree_topology(crossed, ARRAY_SIZE(crossed));
-	return 0;
-}
-
-static int drop_topology(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	tree_sys_stop();
-	return 0;
-}
-
 /* ---- spawn and join ---- */
 
 struct fib {
@@ -65,10 +46,10 @@ static void fib_is_right_with_any_number_of_workers(void **state)
 	for (size_t p = 0; p < ARRAY_SIZE(policies); p++) {
 		for (unsigned int workers = 1; workers <= 3; workers++) {
 			struct numaperf_executor *exec =
-				pool_create(topo, (struct numaperf_executor_opts){
-							  .steal_policy = policies[p],
-							  .workers_per_node = workers,
-						  });
+				pool_create(tree_crossed, (struct numaperf_executor_opts){
+								  .steal_policy = policies[p],
+								  .workers_per_node = workers,
+							  });
 
 			for (int round = 0; round < 10; round++) {
 				struct fib f = { .n = 17 };
@@ -125,8 +106,9 @@ static void spread(void *arg)
 static void a_full_deque_runs_the_task_at_once(void **state)
 {
 	struct numaperf_executor *exec = pool_create(
-		topo, (struct numaperf_executor_opts){ .workers_per_node = 1,
-						       .nodes = numaperf_nodemask_single(1) });
+		tree_crossed,
+		(struct numaperf_executor_opts){ .workers_per_node = 1,
+						 .nodes = numaperf_nodemask_single(1) });
 	struct wide *w = calloc(1, sizeof(*w));
 
 	(void)state;
@@ -143,8 +125,9 @@ static void a_full_deque_runs_the_task_at_once(void **state)
 static void wide_spawns_are_shared(void **state)
 {
 	struct numaperf_executor *exec = pool_create(
-		topo, (struct numaperf_executor_opts){ .workers_per_node = 2,
-						       .steal_policy = NUMAPERF_STEAL_ANY });
+		tree_crossed,
+		(struct numaperf_executor_opts){ .workers_per_node = 2,
+						 .steal_policy = NUMAPERF_STEAL_ANY });
 	struct wide *w = calloc(1, sizeof(*w));
 
 	(void)state;
@@ -191,8 +174,9 @@ static void spawn_and_wait_for_a_thief(void *arg)
 static void a_spawned_task_is_stolen_from_a_busy_worker(void **state)
 {
 	struct numaperf_executor *exec = pool_create(
-		topo, (struct numaperf_executor_opts){ .workers_per_node = 1,
-						       .steal_policy = NUMAPERF_STEAL_ANY });
+		tree_crossed,
+		(struct numaperf_executor_opts){ .workers_per_node = 1,
+						 .steal_policy = NUMAPERF_STEAL_ANY });
 	struct handover h = { 0 };
 
 	(void)state;
@@ -223,7 +207,7 @@ static void spawn_and_work_on(void *arg)
 static void a_checkpoint_shows_what_is_hidden(void **state)
 {
 	struct numaperf_executor *exec = pool_create(
-		topo,
+		tree_crossed,
 		(struct numaperf_executor_opts){ .workers_per_node = 2,
 						 .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY });
 	struct handover h = { 0 };
@@ -255,8 +239,8 @@ static void by_name(void *arg)
 
 static void the_functions_do_the_same(void **state)
 {
-	struct numaperf_executor *exec =
-		pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 1 });
+	struct numaperf_executor *exec = pool_create(
+		tree_crossed, (struct numaperf_executor_opts){ .workers_per_node = 1 });
 	unsigned int n = 0;
 
 	(void)state;
@@ -296,10 +280,10 @@ static void hop(void *arg)
 static void workers_wait_for_each_other_in_rings(void **state)
 {
 	struct numaperf_executor *exec =
-		pool_create(topo, (struct numaperf_executor_opts){
-					  .workers_per_node = 1,
-					  .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
-				  });
+		pool_create(tree_crossed, (struct numaperf_executor_opts){
+						  .workers_per_node = 1,
+						  .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
+					  });
 	unsigned int wrong = 0;
 	struct hop start[4];
 
@@ -350,8 +334,8 @@ static void a_loop_covers_each_index_once(void **state)
 		{ 0, 1, 0 },	{ 0, 3, 1 },	   { 5, 5000, 0 },
 		{ 7, 1000, 1 }, { 100, 4099, 64 }, { 0, 5000, 9999 }
 	};
-	struct numaperf_executor *exec =
-		pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 2 });
+	struct numaperf_executor *exec = pool_create(
+		tree_crossed, (struct numaperf_executor_opts){ .workers_per_node = 2 });
 	unsigned char *hit = malloc(5000);
 
 	(void)state;
@@ -402,10 +386,10 @@ static void note_owner(void *ctx, size_t begin, size_t end)
 static void a_loop_comes_back_to_the_same_nodes(void **state)
 {
 	struct numaperf_executor *exec =
-		pool_create(topo, (struct numaperf_executor_opts){
-					  .workers_per_node = 1,
-					  .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
-				  });
+		pool_create(tree_crossed, (struct numaperf_executor_opts){
+						  .workers_per_node = 1,
+						  .steal_policy = NUMAPERF_STEAL_LOCAL_ONLY,
+					  });
 	struct owners first, second;
 
 	(void)state;
@@ -460,11 +444,11 @@ static void an_immediate_end_cancels_what_has_not_begun(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	c.exec = pool_create(
-		topo, (struct numaperf_executor_opts){ .workers_per_node = 1,
-						       .nodes = numaperf_nodemask_single(2),
-						       .on_dropped = open_at_drop,
-						       .on_dropped_ctx = &c.gate });
+	c.exec = pool_create(tree_crossed, (struct numaperf_executor_opts){
+						   .workers_per_node = 1,
+						   .nodes = numaperf_nodemask_single(2),
+						   .on_dropped = open_at_drop,
+						   .on_dropped_ctx = &c.gate });
 	assert_int_equal(numaperf_executor_submit(c.exec, spawn_and_be_cut_off, &c), 0);
 	await(&c.gate.inside, 1);
 	assert_int_equal(numaperf_executor_submit(c.exec, count_task, &n), 0);
@@ -524,7 +508,8 @@ static void submitting_and_spawning_allocate_nothing(void **state)
 	counting.alloc = count_alloc;
 	counting.map = count_map;
 	np_sys = &counting;
-	exec = pool_create(topo, (struct numaperf_executor_opts){ .workers_per_node = 2 });
+	exec = pool_create(tree_crossed,
+			   (struct numaperf_executor_opts){ .workers_per_node = 2 });
 	for (int i = 0; i < 8; i++)
 		work[i] = (struct numaperf_work){ spawn_some, &n };
 	/* a thread's first submit may make its record */
@@ -562,6 +547,6 @@ int main(void)
 		cmocka_unit_test(submitting_and_spawning_allocate_nothing),
 	};
 
-	return cmocka_run_group_tests_name("executor_fork_join", tests, make_topology,
-					   drop_topology);
+	return cmocka_run_group_tests_name("executor_fork_join", tests, tree_crossed_make,
+					   tree_crossed_drop);
 }

@@ -17,25 +17,6 @@
 /* cmocka wants these before it */
 #include <cmocka.h>
 
-static const struct tree_node crossed[] = TREE_CROSSED;
-static struct numaperf_topology *topo;
-
-static int make_topology(void **state)
-{
-	(void)state;
-	tree_sys_start(0);
-	topo = tree_topology(crossed, ARRAY_SIZE(crossed));
-	return 0;
-}
-
-static int drop_topology(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	tree_sys_stop();
-	return 0;
-}
-
 /* ---- the order, by itself ---- */
 
 static void package_and_distance_decide_not_the_id(void **state)
@@ -49,7 +30,7 @@ static void package_and_distance_decide_not_the_id(void **state)
 	for (int i = 0; i < 4; i++)
 		numaperf_nodemask_set(&all, i);
 	for (int thief = 0; thief < 4; thief++) {
-		assert_int_equal(np_victim_order(topo, thief, &all, v), 3);
+		assert_int_equal(np_victim_order(tree_crossed, thief, &all, v), 3);
 		for (int i = 0; i < 3; i++)
 			assert_int_equal(v[i].node, wanted[thief][i]);
 		assert_int_equal(v[0].tier, NP_TIER_SOCKET);
@@ -65,9 +46,9 @@ static void only_nodes_of_the_set_are_victims(void **state)
 	struct np_victim v[2];
 
 	(void)state;
-	assert_int_equal(np_victim_order(topo, 0, &some, v), 1);
+	assert_int_equal(np_victim_order(tree_crossed, 0, &some, v), 1);
 	assert_int_equal(v[0].node, 1);
-	assert_int_equal(np_victim_order(topo, 1, &some, v), 0);
+	assert_int_equal(np_victim_order(tree_crossed, 1, &some, v), 0);
 }
 
 static void equals_are_taken_in_turn(void **state)
@@ -94,10 +75,10 @@ static void equals_are_taken_in_turn(void **state)
 
 static struct numaperf_executor *one_worker_a_node(enum numaperf_steal_policy policy)
 {
-	return pool_create(topo, (struct numaperf_executor_opts){
-					 .steal_policy = policy,
-					 .workers_per_node = 1,
-				 });
+	return pool_create(tree_crossed, (struct numaperf_executor_opts){
+						 .steal_policy = policy,
+						 .workers_per_node = 1,
+					 });
 }
 
 static void hold_node(struct numaperf_executor *exec, int node, struct gate *gate)
@@ -247,10 +228,11 @@ static void each_node_has_its_own_worker(void **state)
 
 static void remote_steals_stay_within_the_budget(void **state)
 {
-	struct numaperf_executor *exec = pool_create(
-		topo, (struct numaperf_executor_opts){ .steal_policy = NUMAPERF_STEAL_ANY,
-						       .workers_per_node = 1,
-						       .remote_steals_per_second = 20 });
+	struct numaperf_executor *exec =
+		pool_create(tree_crossed,
+			    (struct numaperf_executor_opts){ .steal_policy = NUMAPERF_STEAL_ANY,
+							     .workers_per_node = 1,
+							     .remote_steals_per_second = 20 });
 	struct gate gate = { 0 };
 	struct timespec a, b;
 	unsigned int n = 0;
@@ -368,10 +350,10 @@ static void tasks_for_a_node_without_workers_go_to_the_nearest(void **state)
 static void workers_only_where_they_were_asked_for(void **state)
 {
 	struct numaperf_executor *exec =
-		pool_create(topo, (struct numaperf_executor_opts){
-					  .workers_per_node = 3,
-					  .nodes = numaperf_nodemask_single(3),
-				  });
+		pool_create(tree_crossed, (struct numaperf_executor_opts){
+						  .workers_per_node = 3,
+						  .nodes = numaperf_nodemask_single(3),
+					  });
 	struct numaperf_nodemask nodes;
 
 	(void)state;
@@ -400,6 +382,6 @@ int main(void)
 		cmocka_unit_test(workers_only_where_they_were_asked_for),
 	};
 
-	return cmocka_run_group_tests_name("executor_steal", tests, make_topology,
-					   drop_topology);
+	return cmocka_run_group_tests_name("executor_steal", tests, tree_crossed_make,
+					   tree_crossed_drop);
 }

@@ -42,8 +42,6 @@ enum {
 	IDS = PRODUCERS * EACH * PER_TASK,
 };
 
-static const struct tree_node crossed[] = TREE_CROSSED;
-static struct numaperf_topology *topo;
 static struct numaperf_executor *exec;
 static unsigned int nodes, round_over;
 static unsigned long tasks_run;
@@ -270,7 +268,7 @@ static void play(unsigned int round)
 		numaperf_nodemask_set(&opts.nodes, (int)i);
 	memset(one, 0, sizeof(one));
 	round_over = 0;
-	assert_int_equal(numaperf_executor_create(&exec, topo, &opts), 0);
+	assert_int_equal(numaperf_executor_create(&exec, tree_crossed, &opts), 0);
 	for (uintptr_t i = 0; i < PRODUCERS; i++)
 		assert_int_equal(pthread_create(&producer[i], NULL, produce, (void *)i), 0);
 	assert_int_equal(pthread_create(&resizer, NULL, resizing, NULL), 0);
@@ -317,28 +315,12 @@ static void nothing_is_lost(void **state)
 	print_message("# %u rounds, %lu tasks\n", round, tasks_run);
 }
 
-static int make_topology(void **state)
-{
-	(void)state;
-	tree_sys_start(0);
-	topo = tree_topology(crossed, ARRAY_SIZE(crossed));
-	return 0;
-}
-
-static int drop_topology(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	tree_sys_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost),
 	};
 
-	return cmocka_run_group_tests_name("executor_stress", tests, make_topology,
-					   drop_topology);
+	return cmocka_run_group_tests_name("executor_stress", tests, tree_crossed_make,
+					   tree_crossed_drop);
 }

@@ -145,3 +145,25 @@ void tree_sys_stop(void)
 {
 	np_sys = &np_sys_real;
 }
+
+/* ---- the crossed one ---- */
+
+struct numaperf_topology *tree_crossed;
+
+int tree_crossed_make(void **state)
+{
+	static const struct tree_node crossed[] = TREE_CROSSED;
+
+	(void)state;
+	tree_sys_start(0);
+	tree_crossed = tree_topology(crossed, ARRAY_SIZE(crossed));
+	return 0;
+}
+
+int tree_crossed_drop(void **state)
+{
+	(void)state;
+	numaperf_topology_unref(tree_crossed);
+	tree_sys_stop();
+	return 0;
+}

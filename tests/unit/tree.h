@@ -35,4 +35,9 @@ void tree_sys_stop(void);
   }                                                                                   \
  }
 
+/* The group's set-up of tests on that machine, with tree_sys_start(0), and its clearing up. */
+extern struct numaperf_topology *tree_crossed;
+int tree_crossed_make(void **state);
+int tree_crossed_drop(void **state);
+
 #endif
