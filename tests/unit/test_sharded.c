@@ -157,9 +157,16 @@ enum {
 	ADDS = 20000
 };
 
+static void add_once(struct numaperf_counter *counter)
+{
+	for (int i = 0; i < ADDS; i++)
+		numaperf_counter_add(counter, i % 3 == 0 ? -1 : 2);
+}
+
 struct adder {
 	struct numaperf_counter *counter;
 	unsigned int *ready, *go;
+	int repeat;
 };
 
 static void *add(void *arg)
@@ -173,8 +180,24 @@ static void *add(void *arg)
 		while (!__atomic_load_n(a->go, __ATOMIC_RELAXED))
 			sched_yield();
 	}
-	for (int i = 0; i < ADDS; i++)
-		numaperf_counter_add(a->counter, i % 3 == 0 ? -1 : 2);
+	for (int r = 0; r < a->repeat; r++)
+		add_once(a->counter);
+	return NULL;
+}
+
+struct racer {
+	struct numaperf_counter *counter;
+	unsigned int *ready;
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	__atomic_fetch_add(r->ready, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(r->ready, __ATOMIC_RELAXED) < 2) {
+	}
+	add_once(r->counter);
 	return NULL;
 }
 
@@ -202,7 +225,7 @@ static void sums_are_exact(void **state)
 	assert_int_equal(numaperf_counter_sum(c), 0);
 	/* numbers come back, and the slots go on from what they hold */
 	for (int r = 0; r < ROUNDS; r++) {
-		struct adder a = { .counter = c };
+		struct adder a = { .counter = c, .repeat = 1 };
 		pthread_t t[AT_ONCE];
 
 		for (int i = 0; i < AT_ONCE; i++)
@@ -220,31 +243,64 @@ static void sums_are_exact(void **state)
 	numaperf_counter_destroy(NULL);
 }
 
-static void more_threads_than_numbers(void **state)
+/* Two threads take their first numbers at the same moment, and then add side by side: with the
+ * same number they would lose some. */
+static void a_number_is_given_once(void **state)
 {
 	enum {
-		THREADS = 560
+		ROUNDS = 300
 	};
 	struct numaperf_counter *c;
-	pthread_attr_t small;
-	pthread_t t[THREADS];
-	unsigned int ready = 0, go = 0;
-	struct adder a = { .ready = &ready, .go = &go };
 
 	(void)state;
 	assert_int_equal(numaperf_counter_create(&c, topo), 0);
-	a.counter = c;
+	for (int r = 0; r < ROUNDS; r++) {
+		unsigned int ready = 0;
+		struct racer a = { .counter = c, .ready = &ready };
+		pthread_t t[2];
+
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(pthread_create(&t[i], NULL, race, &a), 0);
+		for (int i = 0; i < 2; i++)
+			pthread_join(t[i], NULL);
+		assert_int_equal(numaperf_counter_sum(c), (r + 1) * 2 * of_one());
+	}
+	numaperf_counter_destroy(c);
+}
+
+/* All numbers are taken, and stay so; then others add, side by side and for long. */
+static void more_threads_than_numbers(void **state)
+{
+	enum {
+		HOLDERS = 512,
+		SHARERS = 8,
+		REPEAT = 50
+	};
+	struct numaperf_counter *c;
+	pthread_attr_t small;
+	pthread_t t[HOLDERS + SHARERS];
+	unsigned int ready = 0, go = 0;
+	struct adder holder = { .ready = &ready, .go = &go, .repeat = 1 };
+	struct adder sharer = { .repeat = REPEAT };
+
+	(void)state;
+	assert_int_equal(numaperf_counter_create(&c, topo), 0);
+	holder.counter = sharer.counter = c;
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 256 << 10);
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&t[i], &small, add, &a), 0);
-	while (__atomic_load_n(&ready, __ATOMIC_RELAXED) < THREADS)
+	for (int i = 0; i < HOLDERS; i++)
+		assert_int_equal(pthread_create(&t[i], &small, add, &holder), 0);
+	while (__atomic_load_n(&ready, __ATOMIC_RELAXED) < HOLDERS)
 		sched_yield();
+	for (int i = 0; i < SHARERS; i++)
+		assert_int_equal(pthread_create(&t[HOLDERS + i], &small, add, &sharer), 0);
+	for (int i = 0; i < SHARERS; i++)
+		pthread_join(t[HOLDERS + i], NULL);
 	__atomic_store_n(&go, 1, __ATOMIC_RELAXED);
-	for (int i = 0; i < THREADS; i++)
+	for (int i = 0; i < HOLDERS; i++)
 		pthread_join(t[i], NULL);
 	pthread_attr_destroy(&small);
-	assert_int_equal(numaperf_counter_sum(c), THREADS * of_one());
+	assert_int_equal(numaperf_counter_sum(c), (HOLDERS + SHARERS * REPEAT) * of_one());
 	numaperf_counter_destroy(c);
 }
 
@@ -278,6 +334,7 @@ int main(void)
 		cmocka_unit_test(wrong_arguments),
 		cmocka_unit_test(every_failure_is_clean),
 		cmocka_unit_test(sums_are_exact),
+		cmocka_unit_test(a_number_is_given_once),
 		cmocka_unit_test(more_threads_than_numbers),
 		cmocka_unit_test(it_wraps),
 		cmocka_unit_test(what_is_padded_stands_apart),
