@@ -28,6 +28,8 @@ space   := $(empty) $(empty)
 flavour := $(subst $(space),-,$(strip $(filter-out gcc,$(notdir $(firstword $(CC)))) \
 		$(subst $(comma),-,$(SAN)) $(if $(filter 0,$(BPF)),nobpf)))
 O       ?= build$(if $(flavour),/flavour/$(flavour))
+# One folder has one name, however it is said: by it objects know the headers that they were made with.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 
 # The public headers hold the version; everything else asks them.
 version_part = $(shell sed -n 's/^\#define NUMAPERF_VERSION_$1[ \t]*\([0-9]*\).*/\1/p' \
