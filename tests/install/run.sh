@@ -51,6 +51,52 @@ cc -o "$work/static" "$work/hello.c" $(pkg-config --cflags numaperf) "$root/lib/
 	$(pkg-config --libs-only-other --static numaperf) $(static_libs "$out") >"$o" 2>&1
 result 'the static library links, too' $? "$o"
 
+# C++: what is inline in the headers, too
+cat >"$work/fib.cc" <<'END'
+#include <numaperf.h>
+#include <cstdio>
+
+struct Fib {
+	int n;
+	long result;
+};
+
+static void fib(void *arg)
+{
+	Fib *f = static_cast<Fib *>(arg);
+	numaperf_task task;
+
+	if (f->n < 2) {
+		f->result = f->n;
+		return;
+	}
+	Fib a = { f->n - 1, 0 }, b = { f->n - 2, 0 };
+	numaperf_spawn(&task, fib, &a);
+	fib(&b);
+	if (numaperf_join(&task))
+		std::puts(numaperf_last_error()->message);
+	f->result = a.result + b.result;
+}
+
+int main()
+{
+	numaperf_topology *topo;
+	numaperf_executor *exec;
+	Fib f = { 25, 0 };
+
+	if (numaperf_topology_discover(&topo) || numaperf_executor_create(&exec, topo, nullptr) ||
+	    numaperf_executor_run(exec, NUMAPERF_ANY_NODE, fib, &f))
+		return 1;
+	std::printf("%ld\n", f.result);
+	numaperf_executor_destroy(exec);
+	numaperf_topology_unref(topo);
+}
+END
+# shellcheck disable=SC2046
+g++ -std=c++11 -Wall -Wextra -Werror -o "$work/fib" "$work/fib.cc" $(pkg-config --cflags --libs numaperf) >"$o" 2>&1 &&
+	[ "$(LD_LIBRARY_PATH=$root/lib "$work/fib" 2>&1)" = 75025 ]
+result 'a C++ program spawns and joins' $? "$o"
+
 $MAKE --no-print-directory O="$out" DESTDIR="$dest" PREFIX=$prefix install >"$o" 2>&1
 result 'a second install is none the worse' $? "$o"
 tap_done

@@ -10,6 +10,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -260,6 +261,32 @@ static void remote_steals_stay_within_the_budget(void **state)
 	numaperf_executor_destroy(exec);
 }
 
+/* ---- who is woken ---- */
+
+/* All who may take a task are busy: submitting wakes nobody. Those who sleep elsewhere may not
+ * take it, and sleep on. */
+static void a_submit_to_a_busy_node_wakes_nobody(void **state)
+{
+	struct numaperf_executor *exec = one_worker_a_node(NUMAPERF_STEAL_LOCAL_ONLY);
+	struct numaperf_worker_stats before;
+	struct gate gate = { 0 };
+	unsigned int n = 0;
+
+	(void)state;
+	hold_node(exec, 0, &gate);
+	do { /* the three others have gone to sleep, once at least */
+		sched_yield();
+		before = pool_stats(exec);
+	} while (before.parks < before.wakes + 3);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(numaperf_executor_submit_to_node(exec, 0, count_task, &n), 0);
+	assert_int_equal(pool_stats(exec).wakes, before.wakes);
+	gate_open(&gate);
+	assert_int_equal(numaperf_executor_wait(exec), 0);
+	assert_int_equal(counted(&n), 1000);
+	numaperf_executor_destroy(exec);
+}
+
 /* ---- spawned tasks that stay ---- */
 
 struct stay {
@@ -377,6 +404,7 @@ int main(void)
 		cmocka_unit_test(hard_home_tasks_are_never_stolen),
 		cmocka_unit_test(each_node_has_its_own_worker),
 		cmocka_unit_test(remote_steals_stay_within_the_budget),
+		cmocka_unit_test(a_submit_to_a_busy_node_wakes_nobody),
 		cmocka_unit_test(what_was_spawned_to_stay_stays),
 		cmocka_unit_test(tasks_for_a_node_without_workers_go_to_the_nearest),
 		cmocka_unit_test(workers_only_where_they_were_asked_for),
