@@ -48,6 +48,7 @@ const char *numaperf_reason_name(enum numaperf_reason reason)
 		[NUMAPERF_REASON_NO_WORKERS] = "no-workers",
 		[NUMAPERF_REASON_STATE] = "state",
 		[NUMAPERF_REASON_FULL] = "full",
+		[NUMAPERF_REASON_CANCELED] = "canceled",
 	};
 
 	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";

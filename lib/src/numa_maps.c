@@ -39,7 +39,7 @@ static const char *parse_policy(const char *p, enum numaperf_policy *policy,
 		{ "interleave", NUMAPERF_POLICY_INTERLEAVE },
 		{ "local", NUMAPERF_POLICY_LOCAL },
 		{ "default", NUMAPERF_POLICY_DEFAULT },
-		{ "weighted interleave", NUMAPERF_POLICY_OTHER },
+		{ "weighted interleave", NUMAPERF_POLICY_WEIGHTED_INTERLEAVE },
 	};
 	const char *end, *list;
 	char text[512];

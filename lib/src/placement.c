@@ -28,6 +28,8 @@ const char *numaperf_policy_name(enum numaperf_policy policy)
 		return "preferred";
 	case NUMAPERF_POLICY_INTERLEAVE:
 		return "interleave";
+	case NUMAPERF_POLICY_WEIGHTED_INTERLEAVE:
+		return "weighted-interleave";
 	case NUMAPERF_POLICY_DEFAULT:
 		return "default";
 	case NUMAPERF_POLICY_OTHER:
@@ -85,6 +87,9 @@ int np_policy_read(const void *addr, enum numaperf_policy *policy,
 		break;
 	case MPOL_INTERLEAVE:
 		*policy = NUMAPERF_POLICY_INTERLEAVE;
+		break;
+	case NP_MPOL_WEIGHTED_INTERLEAVE:
+		*policy = NUMAPERF_POLICY_WEIGHTED_INTERLEAVE;
 		break;
 	case MPOL_PREFERRED:
 	case MPOL_PREFERRED_MANY:

@@ -5,6 +5,9 @@
 
 #include <numaperf/placement.h>
 
+/* Of Linux 6.9 (include/uapi/linux/mempolicy.h); the headers may be older. */
+#define NP_MPOL_WEIGHTED_INTERLEAVE 6
+
 /* Pages that are on another node than the caller allows. */
 struct np_stray {
 	size_t pages;

@@ -10,6 +10,8 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
+#include <linux/prctl.h>
 #include <numaif.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,12 +21,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #ifndef __NR_set_mempolicy_home_node
 # define __NR_set_mempolicy_home_node 450 /* the same number on every architecture */
+#endif
+
+#ifndef PR_SET_VMA
+# define PR_SET_VMA	      0x53564d41 /* Linux 5.17 */
+# define PR_SET_VMA_ANON_NAME 0
 #endif
 
 /* The libc's -1 and errno as one number. */
@@ -132,6 +140,57 @@ static int real_reserve(void **out, size_t length)
 	return 0;
 }
 
+static int map_nothing_away(void *addr, size_t length, int prot, int flags, int fd,
+			    uint64_t offset)
+{
+	void *p = mmap(addr, length, prot, flags | MAP_FIXED_NOREPLACE, fd, (off_t)offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (p == addr)
+		return 0;
+	munmap(p, length); /* before Linux 4.17 the address is a mere hint */
+	return -EEXIST;
+}
+
+static int real_reserve_at(void *addr, size_t length)
+{
+	return map_nothing_away(addr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static int real_map_at(void *addr, size_t length, int flags, int fd, uint64_t offset)
+{
+	return map_nothing_away(addr, length, PROT_READ | PROT_WRITE, flags, fd, offset);
+}
+
+static int real_move_mapping(void *from, size_t length, void *to, bool keep)
+{
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keep ? MREMAP_DONTUNMAP : 0);
+
+	return mremap(from, length, length, flags, to) == MAP_FAILED ? -errno : 0;
+}
+
+static int real_name_mapping(void *addr, size_t length, const char *name)
+{
+	return result(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, length, name));
+}
+
+static int real_file_info(int fd, struct np_file_info *info)
+{
+	struct stat st;
+	struct statfs fs;
+
+	if (fstat(fd, &st) || fstatfs(fd, &fs))
+		return -errno;
+	*info = (struct np_file_info){
+		.size = (uint64_t)st.st_size,
+		.regular = S_ISREG(st.st_mode),
+		.memory = fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC,
+		.huge_page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 0,
+	};
+	return 0;
+}
+
 static int real_protect(void *addr, size_t length, int prot)
 {
 	return result(mprotect(addr, length, prot));
@@ -160,6 +219,11 @@ static int real_madvise(void *addr, size_t length, int advice)
 static int real_mlock(const void *addr, size_t length)
 {
 	return result(syscall(SYS_mlock, addr, length));
+}
+
+static int real_mlock_on_fault(const void *addr, size_t length)
+{
+	return result(syscall(SYS_mlock2, addr, length, MLOCK_ONFAULT));
 }
 
 static int real_munlock(const void *addr, size_t length)

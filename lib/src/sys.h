@@ -19,6 +19,13 @@
 /* Called for each name in a folder but "." and ".."; non-zero ends the scan and is returned. */
 typedef int (*np_scan_fn)(void *ctx, const char *name);
 
+struct np_file_info {
+	uint64_t size;
+	bool regular;	  /* S_ISREG */
+	bool memory;	  /* of tmpfs or ramfs-like shared memory, or hugetlbfs: has policies */
+	size_t huge_page; /* hugetlbfs: its page size; else 0 */
+};
+
 /* clang-format off: it would fill the table's lines */
 /*
  * X(name, (parameters), (arguments)): one line a call, so that the table, and any table that
@@ -32,6 +39,14 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  *  scan_at            names in a folder; 0, what `fn` returned, or -errno
  *  map, unmap         anonymous private memory, read-write, MAP_NORESERVE not set
  *  reserve, protect   address space without access; mprotect
+ *  reserve_at         the same at an address where nothing is mapped; -EEXIST
+ *  map_at             memory at an address where nothing is mapped (-EEXIST), read-write:
+ *                     flags of mmap(2), a descriptor or -1, its offset
+ *  move_mapping       mremap(2) onto another place, which is overwritten; `keep`: where it was
+ *                     stays mapped, empty
+ *  name_mapping       PR_SET_VMA_ANON_NAME
+ *  mlock_on_fault     mlock2(2) with MLOCK_ONFAULT
+ *  file_info          what a descriptor is
  *  mapped             0, or -ENOMEM when the range has a hole
  *  mbind              nodes as 64-bit words, `nwords` of them (bits + 1 is passed: the
  *                     kernel takes one off)
@@ -75,9 +90,16 @@ typedef int (*np_scan_fn)(void *ctx, const char *name);
  X(reserve, (void **out, size_t length), (out, length))                                       \
  X(protect, (void *addr, size_t length, int prot), (addr, length, prot))                      \
  X(unmap, (void *addr, size_t length), (addr, length))                                        \
+ X(reserve_at, (void *addr, size_t length), (addr, length))                                   \
+ X(map_at, (void *addr, size_t length, int flags, int fd, uint64_t offset),                   \
+   (addr, length, flags, fd, offset))                                                         \
+ X(move_mapping, (void *from, size_t length, void *to, bool keep), (from, length, to, keep))  \
+ X(name_mapping, (void *addr, size_t length, const char *name), (addr, length, name))         \
+ X(file_info, (int fd, struct np_file_info *info), (fd, info))                                \
  X(mapped, (const void *addr, size_t length), (addr, length))                                 \
  X(madvise, (void *addr, size_t length, int advice), (addr, length, advice))                  \
  X(mlock, (const void *addr, size_t length), (addr, length))                                  \
+ X(mlock_on_fault, (const void *addr, size_t length), (addr, length))                         \
  X(munlock, (const void *addr, size_t length), (addr, length))                                \
  X(mbind,                                                                                     \
    (void *addr, size_t length, int policy, const uint64_t *nodes, unsigned int nwords,        \

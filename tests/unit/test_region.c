@@ -1,36 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Regions on this host: options, placement, refusals, and a failure of every call. */
-#include "fault.h"
-#include "guarantee.h"
+#include "regions.h"
 #include "sys.h"
-#include "util.h"
 
-#include <errno.h>
 #include <linux/mempolicy.h>
-#include <numaperf.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-
-#include <cmocka.h>
-
-#define KIB 1024
-
-static const int errors[] = { -ENOMEM, -EPERM, -ENOSYS, -EINVAL, -EIO };
-
-static struct numaperf_region_opts bind_opts(enum numaperf_mode mode)
-{
-	struct numaperf_region_opts opts = {
-		.sz = sizeof(opts),
-		.policy = NUMAPERF_POLICY_BIND,
-		.mode = mode,
-		.nodes = numaperf_nodemask_single(0),
-	};
-
-	return opts;
-}
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int create(const struct numaperf_region_opts *opts, size_t size)
 {
@@ -78,6 +55,49 @@ static void wrong_options(void **state)
 	opts.policy = NUMAPERF_POLICY_PREFERRED;
 	assert_int_equal(create(&opts, KIB), -EINVAL);
 	assert_non_null(strstr(numaperf_last_error()->reason, "promises nothing"));
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.fork = (enum numaperf_fork)3;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.weights[0] = 1;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts.policy = NUMAPERF_POLICY_WEIGHTED_INTERLEAVE;
+	opts.weights[5] = 1;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	assert_non_null(strstr(numaperf_last_error()->reason, "node 5 has a weight"));
+	numaperf_nodemask_set(&opts.nodes, 5);
+	opts.weights[0] = 0;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	assert_non_null(strstr(numaperf_last_error()->reason, "node 0 has no weight"));
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.home = numaperf_nodemask_single(1);
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts.home = opts.nodes;
+	opts.policy = NUMAPERF_POLICY_INTERLEAVE;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.balancing = true;
+	opts.policy = NUMAPERF_POLICY_PREFERRED;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.size_max = KIB / 2;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.name = "a [bracket]";
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts.name = "12345678901234567890123456789012345678901234567890123456789012345678901234"
+		    "567890";
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts = bind_opts(NUMAPERF_SOFT);
+	opts.huge_page_size = 3 << 20;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts.huge_page_size = 2 << 20;
+	opts.thp = NUMAPERF_THP_ON;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	opts.thp = NUMAPERF_THP_DEFAULT;
+	opts.huge_page_size = (size_t)1 << 45;
+	assert_int_equal(create(&opts, KIB), -EINVAL);
+	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_UNSUPPORTED);
 	newer.opts.sz = sizeof(newer);
 	assert_int_equal(create(&newer.opts, KIB), 0);
 	newer.tail = 1;
@@ -206,6 +226,247 @@ static void too_much_is_refused_before_it_is_touched(void **state)
 	assert_non_null(strstr(numaperf_last_error()->message, "not enough memory"));
 }
 
+/* ---- what goes with the mapping ---- */
+
+static void named_locked_and_told(void **state)
+{
+	struct numaperf_region_info info = { .sz = sizeof(info) };
+	struct numaperf_region_opts opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
+	struct numaperf_region *region;
+	bool names = access("/proc/self/maps", R_OK) == 0;
+	char line[512], text[64] = "", *data;
+	FILE *f;
+
+	(void)state;
+	opts.name = text;
+	strcpy(text, "the books");
+	opts.lock = true;
+	assert_int_equal(numaperf_region_create(&region, 100 * KIB, &opts), 0);
+	strcpy(text, "changed");
+	data = numaperf_region_data(region);
+	assert_int_equal(numaperf_region_info(region, &info), 0);
+	assert_int_equal(info.size, 100 * KIB);
+	assert_int_equal(info.size_max, 100 * KIB);
+	assert_int_equal(info.page_size, np_page_size());
+	assert_int_equal(info.locked, 100 * KIB);
+	assert_true(info.policy);
+	assert_false(info.balancing || info.home || info.split || info.file || info.shared);
+	assert_true(smaps_flag(data, " lo"));
+	assert_int_equal(info.collapsible, !smaps_flag(data, " nh"));
+	assert_false(smaps_flag(data, " mg"));
+	f = fopen("/proc/self/maps", "r");
+	assert_true(names && f);
+	names = false;
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long start;
+
+		sscanf(line, "%lx", &start);
+		if (start == (uintptr_t)data)
+			names = strstr(line, "[anon:the books]");
+	}
+	fclose(f);
+	/* by doing, whether this kernel has names at all */
+	if (!np_sys_real.name_mapping(data, np_page_size(), "x"))
+		assert_true(names);
+	info.sz = 4;
+	assert_int_equal(numaperf_region_info(region, &info), -EINVAL);
+	numaperf_region_unref(region);
+}
+
+static int refuse_mlock(const void *addr, size_t length)
+{
+	(void)addr, (void)length;
+	return -EPERM;
+}
+
+static void what_cannot_be_locked(void **state)
+{
+	struct numaperf_region_info info = { .sz = sizeof(info) };
+	struct numaperf_region_opts opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
+	struct np_sys table = np_sys_real;
+	struct numaperf_region *region;
+
+	(void)state;
+	table.mlock = refuse_mlock;
+	table.mlock_on_fault = refuse_mlock;
+	np_sys = &table;
+	opts.lock = true;
+	assert_int_equal(create(&opts, KIB), -NUMAPERF_EHARDMODE);
+	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_PERMISSION);
+	assert_non_null(strstr(numaperf_last_error()->remedy, "RLIMIT_MEMLOCK"));
+	opts.mode = NUMAPERF_SOFT;
+	assert_int_equal(numaperf_region_create(&region, KIB, &opts), 0);
+	np_sys = &np_sys_real;
+	assert_int_equal(numaperf_region_info(region, &info), 0);
+	assert_int_equal(info.locked, 0);
+	numaperf_region_unref(region);
+}
+
+/* What a child finds at `at`: its byte, or 256: nothing that could be read. */
+static int childs_byte(const char *at)
+{
+	int pipes[2], status, got = 0;
+	pid_t child;
+
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	if (!child) {
+		/* write(2) from a place that is not mapped is EFAULT, not a signal */
+		_exit(write(pipes[1], at, 1) == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	got = 256;
+	if (!WEXITSTATUS(status)) {
+		unsigned char byte;
+
+		assert_int_equal(read(pipes[0], &byte, 1), 1);
+		got = byte;
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	return got;
+}
+
+static void a_child_has_what_was_chosen(void **state)
+{
+	static const struct {
+		enum numaperf_fork fork;
+		int byte;
+	} choices[] = { { NUMAPERF_FORK_KEEP, 7 },
+			{ NUMAPERF_FORK_WIPE, 0 },
+			{ NUMAPERF_FORK_NONE, 256 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
+		for (int mode = 0; mode < 2; mode++) {
+			struct numaperf_region_opts opts =
+				bind_opts(mode ? NUMAPERF_STRICT_UNWITNESSED : NUMAPERF_SOFT);
+			struct numaperf_region *region;
+			char *data;
+
+			opts.fork = choices[i].fork;
+			assert_int_equal(numaperf_region_create(&region, 8 * KIB, &opts), 0);
+			data = numaperf_region_data(region);
+			data[0] = 7;
+			assert_int_equal(childs_byte(data), choices[i].byte);
+			assert_int_equal(data[0], 7);
+			numaperf_region_unref(region);
+		}
+}
+
+static void weights_of_one_node(void **state)
+{
+	static struct numaperf_placement where = { .sz = sizeof(where) };
+	struct numaperf_region_info info = { .sz = sizeof(info) };
+	struct numaperf_region *region;
+
+	(void)state;
+	for (int own = 0; own < 2; own++)
+		for (int mode = 0; mode < 2; mode++) {
+			struct numaperf_region_opts opts =
+				bind_opts(mode ? NUMAPERF_STRICT_UNWITNESSED : NUMAPERF_SOFT);
+
+			opts.policy = NUMAPERF_POLICY_WEIGHTED_INTERLEAVE;
+			opts.prefault = NUMAPERF_PREFAULT_TOUCH;
+			opts.weights[0] = own ? 3 : 0;
+			assert_int_equal(numaperf_region_create(&region, 64 * KIB, &opts), 0);
+			assert_int_equal(numaperf_region_placement(region, &where), 0);
+			assert_int_equal(where.pages_on_node[0], 64 * KIB / np_page_size());
+			assert_int_equal(where.requested_policy,
+					 NUMAPERF_POLICY_WEIGHTED_INTERLEAVE);
+			assert_int_equal(where.effective_policy,
+					 NUMAPERF_POLICY_WEIGHTED_INTERLEAVE);
+			assert_int_equal(numaperf_region_check(region), 0);
+			assert_int_equal(numaperf_region_info(region, &info), 0);
+			if (own)
+				assert_true(info.split);
+			numaperf_region_unref(region);
+		}
+}
+
+static int count_progress(void *ctx, size_t done, size_t total)
+{
+	size_t *last = ctx;
+
+	assert_true(done > *last && done <= total);
+	*last = done;
+	return 0;
+}
+
+static int stop_at_once(void *ctx, size_t done, size_t total)
+{
+	(void)ctx, (void)done, (void)total;
+	return 1;
+}
+
+static void progress_and_its_end(void **state)
+{
+	int mappings;
+
+	(void)state;
+	for (int prefault = NUMAPERF_PREFAULT_TOUCH; prefault <= NUMAPERF_PREFAULT_PARALLEL;
+	     prefault++) {
+		struct numaperf_region_opts opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
+		size_t last = 0;
+
+		opts.prefault = (enum numaperf_prefault)prefault;
+		opts.progress = count_progress;
+		opts.progress_ctx = &last;
+		assert_int_equal(create(&opts, 20480 * KIB), 0);
+		assert_int_equal(last, 20480 * KIB);
+		opts.progress = stop_at_once;
+		mappings = fault_mappings();
+		assert_int_equal(create(&opts, 20480 * KIB), -ECANCELED);
+		assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_CANCELED);
+		assert_true(fault_mappings() <= mappings + 4); /* stacks kept for later */
+		assert_int_equal(np_guarantee_count(), 0);
+	}
+}
+
+/* Wishes that one node cannot show: that each is asked for, and said. */
+static int no_home(void *addr, size_t length, int node)
+{
+	(void)addr, (void)length, (void)node;
+	return -ENOSYS;
+}
+
+static int no_balancing(void *addr, size_t length, int policy, const uint64_t *nodes,
+			unsigned int nwords, unsigned int flags)
+{
+	if (policy & (1 << 13))
+		return -EINVAL;
+	return np_sys_real.mbind(addr, length, policy, nodes, nwords, flags);
+}
+
+static void what_an_old_kernel_has_not(void **state)
+{
+	struct numaperf_region_info info = { .sz = sizeof(info) };
+	struct numaperf_region_opts opts = bind_opts(NUMAPERF_SOFT);
+	struct np_sys table = np_sys_real;
+	struct numaperf_region *region;
+
+	(void)state;
+	table.set_home_node = no_home;
+	table.mbind = no_balancing;
+	np_sys = &table;
+	opts.balancing = true;
+	opts.home = opts.nodes;
+	for (int prefault = 0; prefault < 2; prefault++) {
+		opts.prefault = (enum numaperf_prefault)prefault;
+		assert_int_equal(numaperf_region_create(&region, 64 * KIB, &opts), 0);
+		assert_int_equal(numaperf_region_info(region, &info), 0);
+		assert_false(info.balancing);
+		assert_true(info.home); /* of one node */
+		assert_true(info.policy);
+		numaperf_region_unref(region);
+	}
+	opts.mode = NUMAPERF_STRICT_UNWITNESSED;
+	assert_int_equal(create(&opts, 64 * KIB), -NUMAPERF_EHARDMODE);
+	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_UNSUPPORTED);
+	np_sys = &np_sys_real;
+}
+
 /* ---- refusals ---- */
 
 static int refused_with;
@@ -327,6 +588,13 @@ static void a_stray_page_fails_the_proof(void **state)
 	assert_int_equal(np_guarantee_count(), 0);
 }
 
+static int stop_never(void *ctx, size_t done, size_t total)
+{
+	(void)total;
+	*(size_t *)ctx += done;
+	return 0;
+}
+
 static void sweep(const struct numaperf_region_opts *opts, size_t size)
 {
 	int fds = fault_open_fds(), mappings, err;
@@ -336,7 +604,7 @@ static void sweep(const struct numaperf_region_opts *opts, size_t size)
 
 	create(opts, size); /* so that the C library has its arenas */
 	mappings = fault_mappings();
-	FAULT_SWEEP(plan, errors)
+	FAULT_SWEEP(plan, region_errors)
 	{
 		region = NULL;
 		fault_start(&plan);
@@ -358,7 +626,7 @@ static void sweep(const struct numaperf_region_opts *opts, size_t size)
 		assert_int_equal(np_guarantee_count(), 0);
 		assert_int_equal(fault_open_fds(), fds);
 	}
-	assert_int_equal(clean, ARRAY_SIZE(errors));
+	assert_int_equal(clean, ARRAY_SIZE(region_errors));
 	/* stacks of threads may be kept for later ones */
 	assert_true(fault_mappings() <= mappings + 8);
 }
@@ -366,6 +634,7 @@ static void sweep(const struct numaperf_region_opts *opts, size_t size)
 static void every_failure_is_clean(void **state)
 {
 	struct numaperf_region_opts opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
+	size_t last = 0;
 
 	(void)state;
 	sweep(&opts, 64 * KIB);
@@ -377,6 +646,21 @@ static void every_failure_is_clean(void **state)
 	opts.policy = NUMAPERF_POLICY_PREFERRED;
 	opts.prefault = NUMAPERF_PREFAULT_NONE;
 	sweep(&opts, 64 * KIB);
+	/* all at once */
+	opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
+	opts.policy = NUMAPERF_POLICY_WEIGHTED_INTERLEAVE;
+	opts.weights[0] = 2;
+	opts.name = "sweep";
+	opts.fork = NUMAPERF_FORK_NONE;
+	opts.lock = true;
+	opts.progress = stop_never;
+	opts.progress_ctx = &last;
+	sweep(&opts, 64 * KIB);
+	opts.weights[0] = 0;
+	sweep(&opts, 64 * KIB);
+	opts.mode = NUMAPERF_SOFT;
+	sweep(&opts, 64 * KIB);
+	assert_true(last > 0);
 }
 
 /* Threads and the topology's many files in it: only the memory and thread calls fail. */
@@ -424,6 +708,12 @@ int main(void)
 		cmocka_unit_test(strict_is_proved_and_registered),
 		cmocka_unit_test(pages_given_back_are_missed),
 		cmocka_unit_test(too_much_is_refused_before_it_is_touched),
+		cmocka_unit_test(named_locked_and_told),
+		cmocka_unit_test(what_cannot_be_locked),
+		cmocka_unit_test(a_child_has_what_was_chosen),
+		cmocka_unit_test(weights_of_one_node),
+		cmocka_unit_test(progress_and_its_end),
+		cmocka_unit_test(what_an_old_kernel_has_not),
 		cmocka_unit_test(no_policy_to_be_had),
 		cmocka_unit_test(the_threads_policy_is_not_the_regions),
 		cmocka_unit_test(a_stray_page_fails_the_proof),

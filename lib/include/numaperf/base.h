@@ -91,6 +91,7 @@ enum numaperf_reason {
 		13,		    /* the node has no workers to run a task that must stay */
 	NUMAPERF_REASON_STATE = 14, /* the object is shut down, forked, or busy */
 	NUMAPERF_REASON_FULL = 15,  /* the queue is full and the caller would not wait */
+	NUMAPERF_REASON_CANCELED = 16, /* the caller's callback stopped it */
 };
 
 struct numaperf_error {

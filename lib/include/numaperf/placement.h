@@ -15,16 +15,18 @@ extern "C" {
 #endif
 
 enum numaperf_policy {
-	NUMAPERF_POLICY_LOCAL = 0,	/* the node of the CPU that touches first */
-	NUMAPERF_POLICY_BIND = 1,	/* `nodes` and no other */
-	NUMAPERF_POLICY_PREFERRED = 2,	/* `nodes` first, then anywhere */
-	NUMAPERF_POLICY_INTERLEAVE = 3, /* page by page round `nodes` */
+	NUMAPERF_POLICY_LOCAL = 0,		 /* the node of the CPU that touches first */
+	NUMAPERF_POLICY_BIND = 1,		 /* `nodes` and no other */
+	NUMAPERF_POLICY_PREFERRED = 2,		 /* `nodes` first, then anywhere */
+	NUMAPERF_POLICY_INTERLEAVE = 3,		 /* page by page round `nodes` */
+	NUMAPERF_POLICY_WEIGHTED_INTERLEAVE = 4, /* by weight round `nodes` */
 	/* Only ever reported: set by something else than this library. */
 	NUMAPERF_POLICY_DEFAULT = 16,
 	NUMAPERF_POLICY_OTHER = 17,
 };
 
-/* "local", "bind", "preferred", "interleave", "default", "other"; static storage. */
+/* "local", "bind", "preferred", "interleave", "weighted-interleave", "default", "other"; static
+ * storage. */
 NUMAPERF_API const char *numaperf_policy_name(enum numaperf_policy policy);
 
 enum numaperf_enforcement {
