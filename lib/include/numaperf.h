@@ -5,10 +5,12 @@
 
 #include <numaperf/affinity.h>
 #include <numaperf/base.h>
+#include <numaperf/budget.h>
 #include <numaperf/capability.h>
 #include <numaperf/device.h>
 #include <numaperf/executor.h>
 #include <numaperf/mask.h>
+#include <numaperf/migrate.h>
 #include <numaperf/monitor.h>
 #include <numaperf/placement.h>
 #include <numaperf/pool.h>

@@ -9,6 +9,7 @@
 
 struct entry {
 	struct np_guarantee g;
+	bool suspended; /* nobody was told of it, or that it is gone */
 	struct entry *next;
 };
 
@@ -101,11 +102,52 @@ void np_guarantee_leave(uint64_t id)
 		e = *link;
 		*link = e->next;
 		count--;
-		tell(&e->g, true);
+		if (!e->suspended)
+			tell(&e->g, true);
 		break;
 	}
 	pthread_mutex_unlock(&lock);
 	np_free(e);
+}
+
+/* Under the lock; NULL: there is none. */
+static struct entry *find(uint64_t id)
+{
+	struct entry *e = entries;
+
+	while (e && e->g.id != id)
+		e = e->next;
+	return e;
+}
+
+void np_guarantee_suspend(uint64_t id)
+{
+	struct entry *e;
+
+	lock_registry();
+	e = find(id);
+	if (e && !e->suspended) {
+		e->suspended = true;
+		tell(&e->g, true);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+uint64_t np_guarantee_resume(uint64_t id, const struct np_guarantee *g)
+{
+	struct entry *e;
+
+	lock_registry();
+	e = find(id);
+	id = 0;
+	if (e) {
+		e->g = *g;
+		e->g.id = id = ++last_id;
+		e->suspended = false;
+		tell(&e->g, false);
+	}
+	pthread_mutex_unlock(&lock);
+	return id;
 }
 
 void np_guarantee_subscribe(struct np_guarantee_subscriber *s)
@@ -114,7 +156,8 @@ void np_guarantee_subscribe(struct np_guarantee_subscriber *s)
 	s->next = subscribers;
 	subscribers = s;
 	for (const struct entry *e = entries; e; e = e->next)
-		s->fn(s->ctx, &e->g, false);
+		if (!e->suspended)
+			s->fn(s->ctx, &e->g, false);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -37,6 +37,14 @@ int np_guarantee_enter(const struct np_guarantee *g, uint64_t *id);
 /* Takes it out; 0 and unknown ids are ignored. */
 void np_guarantee_leave(uint64_t id);
 
+/*
+ * It is about to be changed by its owner: subscribers are told that it is gone, and _resume
+ * enters `g` in its place, under a new id, which it returns; it cannot fail. 0 and unknown ids
+ * are ignored.
+ */
+void np_guarantee_suspend(uint64_t id);
+uint64_t np_guarantee_resume(uint64_t id, const struct np_guarantee *g);
+
 /* `gone` false: it is in force; true: it has ended. Called under the registry's lock: it must
  * not call the registry. `g` lives as long as the call. */
 typedef void (*np_guarantee_fn)(void *ctx, const struct np_guarantee *g, bool gone);

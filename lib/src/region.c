@@ -20,9 +20,11 @@ static void destroy(struct numaperf_region *r)
 	np_free(r);
 }
 
-int np_region_promise(const struct numaperf_region *r, const void *owner, uint64_t *id)
+static void describe(const struct numaperf_region *r, const void *owner, struct np_guarantee *g)
 {
-	struct np_guarantee g = {
+	char nodes[16];
+
+	*g = (struct np_guarantee){
 		.kind = NP_GUARANTEE_PAGES,
 		.mode = r->opts.mode,
 		.owner = owner,
@@ -30,17 +32,30 @@ int np_region_promise(const struct numaperf_region *r, const void *owner, uint64
 		.length = r->size,
 		.nodes = r->nodes,
 	};
-	char nodes[16];
+	numaperf_nodemask_format(&r->nodes, nodes, sizeof(nodes));
+	if (r->name[0])
+		snprintf(g->label, sizeof(g->label), "%.28s (%s)", r->name, nodes);
+	else
+		snprintf(g->label, sizeof(g->label), "region %zuK (%s)", r->size >> 10, nodes);
+}
+
+int np_region_promise(const struct numaperf_region *r, const void *owner, uint64_t *id)
+{
+	struct np_guarantee g;
 
 	*id = 0;
 	if (!np_region_strict(r))
 		return 0;
-	numaperf_nodemask_format(&r->nodes, nodes, sizeof(nodes));
-	if (r->name[0])
-		snprintf(g.label, sizeof(g.label), "%.28s (%s)", r->name, nodes);
-	else
-		snprintf(g.label, sizeof(g.label), "region %zuK (%s)", r->size >> 10, nodes);
+	describe(r, owner, &g);
 	return np_guarantee_enter(&g, id);
+}
+
+void np_region_promise_again(struct numaperf_region *r)
+{
+	struct np_guarantee g;
+
+	describe(r, r, &g);
+	r->guarantee = np_guarantee_resume(r->guarantee, &g);
 }
 
 /* ---- creation ---- */
@@ -52,7 +67,7 @@ static int create_strict(struct numaperf_region *r, const struct np_region_file 
 	r->nodes = r->opts.nodes;
 	err = np_region_weigh(r);
 	if (!err)
-		err = np_region_require(r);
+		err = np_region_require(r, NULL);
 	if (!err)
 		err = np_region_map(r, file);
 	if (!err)

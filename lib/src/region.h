@@ -132,7 +132,7 @@ size_t np_huge_page_transparent(void);
 int np_huge_page_require_size(size_t size);
 
 /* Whether the nodes' reservation has what the region wants. 0 or an error with its record. */
-int np_region_require_huge(const struct numaperf_region *r);
+int np_region_require_huge(const struct numaperf_region *r, const size_t *has);
 
 /* ---- region_policy.c ---- */
 
@@ -158,8 +158,9 @@ int np_region_fault(struct numaperf_region *r);
 
 /* ---- region_require.c ---- */
 
-/* Before anything is touched: nodes, budget. 0 or an error with its record. */
-int np_region_require(struct numaperf_region *r);
+/* Before anything is touched: nodes, budget. `has`: bytes that are on each node already; NULL:
+ * none. 0 or an error with its record. */
+int np_region_require(struct numaperf_region *r, const size_t *has);
 
 /* ---- region_prove.c ---- */
 
@@ -180,5 +181,8 @@ int np_region_recheck(const struct numaperf_region *r);
 /* Enters what a strict region promises of its pages, in the name of `owner`; soft: nothing. 0
  * or an error. */
 int np_region_promise(const struct numaperf_region *r, const void *owner, uint64_t *id);
+
+/* The guarantee of a region that was suspended, as it is now. */
+void np_region_promise_again(struct numaperf_region *r);
 
 #endif

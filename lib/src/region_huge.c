@@ -80,7 +80,7 @@ static int fail_huge(const struct numaperf_region *r, const char *where, int64_t
 		       where, (long long)free, r->page >> 10, wanted);
 }
 
-int np_region_require_huge(const struct numaperf_region *r)
+int np_region_require_huge(const struct numaperf_region *r, const size_t *has)
 {
 	size_t wanted = r->size / r->page;
 	int64_t sum = 0;
@@ -97,6 +97,7 @@ int np_region_require_huge(const struct numaperf_region *r)
 			break;
 		snprintf(path, sizeof(path), NP_NODE_PATH, node, file);
 		err = np_read_number(root, path, &free);
+		free += has && !err ? (int64_t)(has[node] / r->page) : 0;
 		if (!err && free < (int64_t)share) {
 			np_sys->close(root);
 			snprintf(where, sizeof(where), "node %d", node);

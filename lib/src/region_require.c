@@ -46,7 +46,7 @@ static int fail_budget(const struct numaperf_region *r, const char *where, uint6
 		where, (unsigned long long)(have >> 10), (unsigned long long)(wanted >> 10));
 }
 
-static int require_node_budget(const struct numaperf_region *r)
+static int require_node_budget(const struct numaperf_region *r, const size_t *has)
 {
 	static const char remedy[] =
 		"free memory there (numastat -m shows it), or ask for less";
@@ -63,7 +63,7 @@ static int require_node_budget(const struct numaperf_region *r)
 		return 0;
 	}
 	NUMAPERF_NODEMASK_FOR_EACH (node, &r->nodes) {
-		uint64_t usable = budget.node[node].usable;
+		uint64_t usable = budget.node[node].usable + (has ? has[node] : 0);
 		uint64_t share = np_region_interleaved(r) ? np_region_share(r, node) : 0;
 
 		if (usable < share) {
@@ -96,7 +96,7 @@ static int require_cgroup_budget(const struct numaperf_region *r)
 			   "raise its memory.max, or ask for less");
 }
 
-int np_region_require(struct numaperf_region *r)
+int np_region_require(struct numaperf_region *r, const size_t *has)
 {
 	int err = require_nodes(r);
 
@@ -111,7 +111,8 @@ int np_region_require(struct numaperf_region *r)
 	if (r->shared)
 		return 0;
 	if (r->page > np_page_size())
-		return np_region_require_huge(r);
-	err = require_node_budget(r);
-	return err ? err : require_cgroup_budget(r);
+		return np_region_require_huge(r, has);
+	err = require_node_budget(r, has);
+	/* to move a page takes none of the cgroup's memory */
+	return err || has ? err : require_cgroup_budget(r);
 }

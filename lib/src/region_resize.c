@@ -68,7 +68,7 @@ static int make_tail(const struct numaperf_region *r, struct numaperf_region *ta
 	tail->locked = 0;
 	err = spread_tail(r, tail);
 	if (!err && np_region_strict(r))
-		err = np_region_require(tail);
+		err = np_region_require(tail, NULL);
 	if (!err)
 		err = map_tail(tail);
 	if (!err)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <numaperf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -178,6 +179,75 @@ static void no_controller_is_no_limit(void **state)
 	assert_true(b.left == UINT64_MAX);
 }
 
+/* ---- as callers ask ---- */
+
+static int two_nodes(int *policy, uint64_t *nodes, unsigned int nwords, const void *addr,
+		     unsigned int flags)
+{
+	(void)policy, (void)addr, (void)flags;
+	memset(nodes, 0, nwords * sizeof(*nodes));
+	nodes[0] = 9;
+	return 0;
+}
+
+static void what_fits_is_the_smaller(void **state)
+{
+	struct numaperf_nodemask nodes = numaperf_nodemask_single(0);
+	struct numaperf_budget b = { .sz = sizeof(b) };
+
+	(void)state;
+	table.get_mempolicy = two_nodes;
+	put("sys/devices/system/node/online", "0,3\n");
+	put("sys/devices/system/node/has_memory", "0,3\n");
+	put("proc/zoneinfo", zoneinfo);
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), 0);
+	assert_int_equal(b.free, 13000 * np_page_size());
+	assert_int_equal(b.usable, 13950 * np_page_size());
+	assert_int_equal(b.fits, b.usable);
+	assert_true(b.cgroup_left == UINT64_MAX && b.cgroup_limit == UINT64_MAX);
+	assert_string_equal(b.cgroup, "");
+	assert_int_equal(numaperf_budget_require(&nodes, 0, b.fits), 0);
+	assert_int_equal(numaperf_budget_require(&nodes, np_page_size(), b.fits + 1), -ENOMEM);
+	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_MEMORY);
+	numaperf_nodemask_set(&nodes, 3);
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), 0);
+	assert_int_equal(b.free, 13050 * np_page_size());
+
+	put("proc/self/cgroup", "0::/a\n");
+	put("proc/self/mountinfo", "30 1 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
+	put("cg/a/memory.max", "1000000\n");
+	put("cg/a/memory.current", "600000\n");
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), 0);
+	assert_int_equal(b.fits, 400000);
+	assert_int_equal(b.cgroup_limit, 1000000);
+	assert_string_equal(b.cgroup, "/cg/a");
+	assert_int_equal(numaperf_budget_require(&nodes, 0, 400000), 0);
+	assert_int_equal(numaperf_budget_require(&nodes, 0, 400001), -ENOMEM);
+	assert_non_null(strstr(numaperf_last_error()->message, "the cgroup /cg/a has 390 KiB"));
+
+	put("sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "5\n");
+	put("sys/devices/system/node/node3/hugepages/hugepages-2048kB/free_hugepages", "2\n");
+	assert_int_equal(numaperf_budget_query(&nodes, 2 << 20, &b), 0);
+	assert_int_equal(b.fits, 7 * (2 << 20));
+	assert_int_equal(numaperf_budget_require(&nodes, 2 << 20, 7 * (2 << 20)), 0);
+	assert_int_equal(numaperf_budget_require(&nodes, 2 << 20, 7 * (2 << 20) + 1), -ENOMEM);
+	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_HUGEPAGES);
+	assert_non_null(strstr(numaperf_last_error()->message,
+			       "7 free huge pages of 2048 KiB, 8 are wanted"));
+	assert_int_equal(numaperf_budget_query(&nodes, 1 << 30, &b), -EINVAL);
+	numaperf_nodemask_set(&nodes, 1);
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), -ENOENT);
+	numaperf_nodemask_zero(&nodes);
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), -EINVAL);
+	assert_int_equal(numaperf_budget_query(NULL, 0, &b), -EINVAL);
+	nodes = numaperf_nodemask_single(0);
+	b.sz = 8;
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), -EINVAL);
+	b.sz = sizeof(b);
+	put("proc/zoneinfo", "rubbish\n");
+	assert_int_equal(numaperf_budget_query(&nodes, 0, &b), -ENODATA);
+}
+
 static void a_cgroup_is_found_by_its_whole_name(void **state)
 {
 	static const char text[] = "5:memoryless,amemory:/wrong\n"
@@ -203,6 +273,7 @@ int main(void)
 		cmocka_unit_test(broken_zoneinfo_is_refused),
 		cmocka_unit_test_setup_teardown(v2_the_tightest_ancestor_counts, start, stop),
 		cmocka_unit_test_setup_teardown(v1_has_limits_too, start, stop),
+		cmocka_unit_test_setup_teardown(what_fits_is_the_smaller, start, stop),
 		cmocka_unit_test_setup_teardown(no_controller_is_no_limit, start, stop),
 	};
 

@@ -90,6 +90,44 @@ struct numaperf_placement {
 NUMAPERF_API NUMAPERF_MUST_CHECK int numaperf_placement_query(const void *addr, size_t length,
 							      struct numaperf_placement *where);
 
+/* The same by samples, for ranges whose every page takes too long to ask (some 0.1 s a GiB). */
+struct numaperf_estimate {
+	size_t sz;
+	enum numaperf_placement_method method; /* NUMA_MAPS: move_pages is refused, all were
+						  counted */
+	int error;			       /* first errno behind sampled_unknown; 0: none */
+	size_t page_size;
+	size_t pages_total;   /* in the range */
+	size_t pages_sampled; /* = pages_total: all were looked at, and nothing is estimated */
+	size_t sampled_absent;
+	size_t sampled_busy;
+	size_t sampled_unknown;
+	uint64_t seed;	  /* the same range and seed look at the same pages */
+	uint64_t time_ns; /* CLOCK_MONOTONIC when it ended */
+	size_t sampled_on_node[NUMAPERF_NODES_MAX];
+};
+
+/*
+ * Looks at `samples` pages at random, one of each of as many equal parts of the range; 1000
+ * take some 0.2 ms and give shares to 3 in 100, 10000 to 1 in 100. Otherwise as
+ * numaperf_placement_query(), which it becomes when there are no more pages than samples.
+ */
+NUMAPERF_API NUMAPERF_MUST_CHECK int
+numaperf_placement_sample(const void *addr, size_t length, size_t samples,
+			  struct numaperf_estimate *estimate);
+
+/* A share of the range, 0 to 1, and between what it is in 95 of 100 cases (Wilson's interval).
+ */
+struct numaperf_share {
+	double share;
+	double low, high;
+};
+
+/* Of the pages on `node`; -1: of those that are absent. -EINVAL: no such node, no samples. */
+NUMAPERF_API NUMAPERF_MUST_CHECK int
+numaperf_estimate_share(const struct numaperf_estimate *estimate, int node,
+			struct numaperf_share *share);
+
 #ifdef __cplusplus
 }
 #endif
