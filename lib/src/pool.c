@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* A pool: a region on one node, and how much of it has been taken. */
+/*
+ * A pool: a region on one node, and how much of it has been taken. Threads take chunks of it
+ * and deal small pieces from their own, which costs no atomic operation.
+ */
 #include <numaperf/pool.h>
 
 #include "base.h"
+#include "slot.h"
 #include "sys.h"
 #include "util.h"
 
@@ -10,9 +14,26 @@
 
 static const char operation[] = "pool creation";
 
+enum {
+	/* of the pool's size, what a thread takes at once; and at most */
+	CHUNK_SHARE = 1024,
+	CHUNK_MAX = 16384,
+	/* of a chunk, the largest piece: that and less is lost when the next one is begun */
+	PIECE_SHARE = 8,
+};
+
+/* A thread's own part of what has been taken. Written by that thread only. */
+struct chunk {
+	size_t at, end;
+	size_t epoch; /* of another one: it was before the last reset */
+} np_aligned;
+
 struct numaperf_pool {
 	char *data;
 	size_t size;
+	size_t chunk;	      /* bytes; 0: the pool is too small to be dealt out */
+	struct chunk *chunks; /* [NP_SLOTS] */
+	size_t epoch;	      /* counts resets */
 	struct numaperf_region *region;
 	int node;
 	/* May pass `size`: who finds that it has done so takes nothing and leaves it there. To
@@ -55,6 +76,42 @@ static int check_node(const struct numaperf_topology *topo, int node)
 	return 0;
 }
 
+static int create_region(struct numaperf_pool *p, size_t size,
+			 const struct numaperf_pool_opts *o)
+{
+	struct numaperf_region_opts opts = {
+		.sz = sizeof(opts),
+		.policy = NUMAPERF_POLICY_BIND,
+		.mode = o->mode,
+		.prefault = o->prefault,
+		.thp = o->thp,
+		.nodes = numaperf_nodemask_single(p->node),
+	};
+	int err = numaperf_region_create(&p->region, size, &opts);
+
+	if (err)
+		return err;
+	p->data = numaperf_region_data(p->region);
+	p->size = numaperf_region_size(p->region);
+	return 0;
+}
+
+/* Mapped, so that only those that are used cost memory. */
+static int create_chunks(struct numaperf_pool *p)
+{
+	size_t chunk = MIN(p->size / CHUNK_SHARE, CHUNK_MAX) / NUMAPERF_POOL_ALIGN *
+		       NUMAPERF_POOL_ALIGN;
+	void *mem;
+
+	if (chunk < PIECE_SHARE * NUMAPERF_POOL_ALIGN)
+		return 0;
+	if (np_sys->map(&mem, NP_SLOTS * sizeof(*p->chunks)) < 0)
+		return np_fail_memory(operation);
+	p->chunks = mem;
+	p->chunk = chunk;
+	return 0;
+}
+
 int numaperf_pool_create(struct numaperf_pool **pool, struct numaperf_topology *topo, int node,
 			 size_t size, const struct numaperf_pool_opts *opts)
 {
@@ -73,21 +130,15 @@ int numaperf_pool_create(struct numaperf_pool **pool, struct numaperf_topology *
 	if (np_sys->alloc(&mem, sizeof(*p), NP_CACHE_LINE) < 0)
 		return np_fail_memory(operation);
 	p = mem;
-	err = numaperf_region_create(
-		&p->region, size,
-		&(struct numaperf_region_opts){ .sz = sizeof(struct numaperf_region_opts),
-						.policy = NUMAPERF_POLICY_BIND,
-						.mode = o.mode,
-						.prefault = o.prefault,
-						.thp = o.thp,
-						.nodes = numaperf_nodemask_single(node) });
+	p->node = node;
+	p->epoch = 1;
+	err = create_region(p, size, &o);
+	if (!err)
+		err = create_chunks(p);
 	if (err) {
-		np_free(p);
+		numaperf_pool_destroy(p);
 		return err;
 	}
-	p->data = numaperf_region_data(p->region);
-	p->size = numaperf_region_size(p->region);
-	p->node = node;
 	*pool = p;
 	return 0;
 }
@@ -96,6 +147,8 @@ void numaperf_pool_destroy(struct numaperf_pool *p)
 {
 	if (!p)
 		return;
+	if (p->chunks)
+		(void)np_sys->unmap(p->chunks, NP_SLOTS * sizeof(*p->chunks));
 	numaperf_region_unref(p->region);
 	np_free(p);
 }
@@ -112,7 +165,7 @@ static __attribute__((noinline, cold)) void *fail_size(const struct numaperf_poo
 	return NULL;
 }
 
-/* `need`: what it costs, alignment included; 0: more than any pool has. */
+/* `need`: what it costs, alignment included. */
 static inline size_t take(struct numaperf_pool *p, size_t need)
 {
 	size_t at = __atomic_load_n(&p->used, __ATOMIC_RELAXED);
@@ -125,15 +178,71 @@ static inline size_t take(struct numaperf_pool *p, size_t need)
 	return np_likely(at <= p->size && need <= p->size - at) ? at : SIZE_MAX;
 }
 
+/* Nobody reads it but its owner and who asks how much is left. */
+static inline void set(size_t *field, size_t value)
+{
+	__atomic_store_n(field, value, __ATOMIC_RELAXED);
+}
+
+/* A chunk for the caller, or what is needed of the one that follows his: when nobody took
+ * meanwhile they are one. Compared and exchanged, so that it never passes the end. */
+static bool refill(struct numaperf_pool *p, struct chunk *own)
+{
+	size_t at = __atomic_load_n(&p->used, __ATOMIC_RELAXED);
+
+	do {
+		if (at > p->size || p->chunk > p->size - at)
+			return false;
+	} while (!__atomic_compare_exchange_n(&p->used, &at, at + p->chunk, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	if (own->epoch != p->epoch || own->end != at)
+		set(&own->at, at);
+	set(&own->end, at + p->chunk);
+	set(&own->epoch, p->epoch);
+	return true;
+}
+
+static inline bool in_chunk(const struct numaperf_pool *p, const struct chunk *own, size_t need)
+{
+	return own->epoch == p->epoch && need <= own->end - own->at;
+}
+
+static inline void *deal(struct numaperf_pool *p, struct chunk *own, size_t need)
+{
+	char *piece = p->data + own->at;
+
+	set(&own->at, own->at + need);
+	return piece;
+}
+
+/* Large, or the chunk is used up, or the thread has none. */
+static __attribute__((noinline)) void *alloc_slow(struct numaperf_pool *p, size_t size)
+{
+	size_t need = ROUND_UP(size + !size, NUMAPERF_POOL_ALIGN), at;
+	unsigned int slot = np_slot_take();
+
+	/* more than that overflows above, and is in no pool */
+	if (size > SIZE_MAX / 2)
+		return fail_size(p, size);
+	if (need <= p->chunk / PIECE_SHARE && slot < NP_SLOTS && refill(p, &p->chunks[slot]))
+		return deal(p, &p->chunks[slot], need);
+	at = take(p, need);
+	return np_likely(at != SIZE_MAX) ? p->data + at : fail_size(p, size);
+}
+
 void *numaperf_pool_alloc(struct numaperf_pool *p, size_t size)
 {
-	size_t at;
+	unsigned int slot = np_slot();
 
-	/* more than that overflows below, and is in no pool */
-	if (np_unlikely(size > SIZE_MAX / 2))
-		return fail_size(p, size);
-	at = take(p, ROUND_UP(size + !size, NUMAPERF_POOL_ALIGN));
-	return np_likely(at != SIZE_MAX) ? p->data + at : fail_size(p, size);
+	/* a size of 0 goes the slow way, as does all of a pool without chunks */
+	if (np_likely(size - 1 < p->chunk && slot < NP_SLOTS)) {
+		size_t need = ROUND_UP(size, NUMAPERF_POOL_ALIGN);
+		struct chunk *own = &p->chunks[slot];
+
+		if (np_likely(in_chunk(p, own, need)))
+			return deal(p, own, need);
+	}
+	return alloc_slow(p, size);
 }
 
 void *numaperf_pool_alloc_aligned(struct numaperf_pool *p, size_t size, size_t align)
@@ -155,14 +264,30 @@ void *numaperf_pool_alloc_aligned(struct numaperf_pool *p, size_t size, size_t a
 
 void numaperf_pool_reset(struct numaperf_pool *p)
 {
-	__atomic_store_n(&p->used, 0, __ATOMIC_RELAXED);
+	p->epoch++;
+	set(&p->used, 0);
 }
 
 /* ---- answers ---- */
 
+/* What is left in a chunk: at most that, when its owner deals from it meanwhile. */
+static size_t left_in(const struct numaperf_pool *p, const struct chunk *c)
+{
+	size_t end = __atomic_load_n(&c->end, __ATOMIC_RELAXED);
+	size_t at = __atomic_load_n(&c->at, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&c->epoch, __ATOMIC_RELAXED) != p->epoch || at > end)
+		return 0;
+	return end - at;
+}
+
 size_t numaperf_pool_used(const struct numaperf_pool *p)
 {
-	return MIN(__atomic_load_n(&p->used, __ATOMIC_RELAXED), p->size);
+	size_t used = MIN(__atomic_load_n(&p->used, __ATOMIC_RELAXED), p->size), left = 0;
+
+	for (unsigned int i = 0; p->chunk && i < NP_SLOTS; i++)
+		left += left_in(p, &p->chunks[i]);
+	return used > left ? used - left : 0;
 }
 
 size_t numaperf_pool_remaining(const struct numaperf_pool *p)

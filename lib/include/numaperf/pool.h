@@ -40,9 +40,12 @@ NUMAPERF_API void numaperf_pool_destroy(struct numaperf_pool *pool);
 
 /*
  * `size` bytes, aligned to NUMAPERF_POOL_ALIGN; a size of 0 gives a piece of its own, too. The
- * content is zero, or after a reset what was there. Any number of threads at once, wait-free:
- * one atomic addition. NULL: there is not so much left (-ENOMEM, reason MEMORY); what is left
- * may still serve smaller ones, but a failed call may cost others of that moment their success.
+ * content is zero, or after a reset what was there. Any number of threads at once, 1-2 ns: from
+ * 512 KiB on, up to 512 threads each take 1/1024 of the pool at a time (at most 16 KiB) and
+ * deal pieces from that; larger pieces, smaller pools and further threads cost an atomic
+ * addition. Between threads up to an eighth of the pool is lost that way, to a single one
+ * nothing. NULL: there is not so much left (-ENOMEM, reason MEMORY); what is left may still
+ * serve smaller ones, or other threads.
  */
 NUMAPERF_API void *numaperf_pool_alloc(struct numaperf_pool *pool, size_t size);
 
@@ -54,7 +57,8 @@ NUMAPERF_API void *numaperf_pool_alloc_aligned(struct numaperf_pool *pool, size_
  * that nobody uses what was taken before. The pages stay. */
 NUMAPERF_API void numaperf_pool_reset(struct numaperf_pool *pool);
 
-/* Bytes that may still be taken, those that were, and all. Of a moment. */
+/* Bytes that may still be taken (some by a certain thread only), those that were, and all. Of a
+ * moment. */
 NUMAPERF_API size_t numaperf_pool_remaining(const struct numaperf_pool *pool);
 NUMAPERF_API size_t numaperf_pool_used(const struct numaperf_pool *pool);
 NUMAPERF_API size_t numaperf_pool_size(const struct numaperf_pool *pool);
