@@ -95,8 +95,13 @@ grep -q " $new_anon\$" /proc/kallsyms || new_anon=page_add_new_anon_rmap
 beside foreign-move-pages 'tracepoint:migrate:mm_migrate_pages /comm == "np-culprit"/ { @pages = sum(args->succeeded); }'
 near 'pages that somebody else moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.move_pages')" "$(b pages)"
 
+# Pages as they arrive in the address space: mm_migrate_pages counts all of a file's large folio, however little of it is
+# mapped.
 beside hinting "kprobe:task_numa_fault /OURS/ { @faults = count(); }
-	tracepoint:migrate:mm_migrate_pages /OURS && args->reason == 5/ { @moved = sum(args->succeeded); }"
+	tracepoint:migrate:mm_migrate_pages_start /OURS && args->reason == 5/ { @balancing[tid] = 1; }
+	tracepoint:migrate:mm_migrate_pages /@balancing[tid]/ { delete(@balancing[tid]); }
+	tracepoint:migrate:remove_migration_pte /@balancing[tid]/ { @moved = sum(1); }
+	tracepoint:migrate:remove_migration_pmd /@balancing[tid]/ { @moved = sum(512); }"
 near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)" \
 	"$(w 'outer\.cell\.[0-9]\.[0-9]\.hinting')"
 near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)" \
