@@ -9,6 +9,7 @@
 #include <numaperf/capability.h>
 #include <numaperf/device.h>
 #include <numaperf/executor.h>
+#include <numaperf/heap.h>
 #include <numaperf/mask.h>
 #include <numaperf/migrate.h>
 #include <numaperf/monitor.h>

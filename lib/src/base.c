@@ -106,9 +106,13 @@ int np_opts_take(void *ours, size_t known, const void *theirs, const char *opera
 {
 	size_t sz = 0;
 
-	if (theirs)
-		memcpy(&sz, theirs, sizeof(sz));
-	if (!theirs || np_opts_read(ours, known, theirs, sz))
+	if (!theirs)
+		return 0;
+	memcpy(&sz, theirs, sizeof(sz));
+	if (sz < sizeof(sz))
+		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
+			       "set sz to the struct's size", "sz is %zu", sz);
+	if (np_opts_read(ours, known, theirs, sz))
 		return 0;
 	return np_fail(-E2BIG, NUMAPERF_REASON_INVALID, operation,
 		       "link with the library that the program was compiled for",

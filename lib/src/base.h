@@ -16,7 +16,8 @@ int np_fail(int code, enum numaperf_reason id, const char *operation, const char
 
 /*
  * Options as a caller gave them (NULL: none) into ours of `known` bytes, which begin with sz,
- * as his do. 0; -E2BIG with the record: he asks for what this library does not know.
+ * as his do. 0; with the record: -EINVAL: sz cannot be right; -E2BIG: he asks for what this
+ * library does not know.
  */
 int np_opts_take(void *ours, size_t known, const void *theirs, const char *operation);
 

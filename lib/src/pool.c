@@ -6,6 +6,7 @@
 #include <numaperf/pool.h>
 
 #include "base.h"
+#include "node_region.h"
 #include "slot.h"
 #include "sys.h"
 #include "util.h"
@@ -48,46 +49,22 @@ static int read_options(struct numaperf_pool_opts *o, const struct numaperf_pool
 	int err;
 
 	*o = (struct numaperf_pool_opts){ .sz = sizeof(*o) };
-	if (theirs && theirs->sz < sizeof(theirs->sz))
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
-			       "set sz to the struct's size", "sz is %zu", theirs->sz);
 	err = np_opts_take(o, sizeof(*o), theirs, operation);
-	if (err)
-		return err;
-	if (o->reserved)
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
-			       "an option is out of range");
-	return 0;
+	if (!err && o->reserved)
+		err = np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
+			      "an option is out of range");
+	return err;
 }
 
-static int check_node(const struct numaperf_topology *topo, int node)
-{
-	struct numaperf_nodemask nodes;
-
-	numaperf_topology_online_nodes(topo, &nodes);
-	if (node < 0 || !numaperf_nodemask_test(&nodes, node))
-		return np_fail(-ENOENT, NUMAPERF_REASON_INVALID, operation, NULL,
-			       "node %d is not online", node);
-	numaperf_topology_memory_nodes(topo, &nodes);
-	if (!numaperf_nodemask_test(&nodes, node))
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
-			       "take one of numaperf_topology_memory_nodes()",
-			       "node %d has no memory", node);
-	return 0;
-}
-
-static int create_region(struct numaperf_pool *p, size_t size,
-			 const struct numaperf_pool_opts *o)
+static int create_region(struct numaperf_pool *p, const struct numaperf_topology *topo,
+			 size_t size, const struct numaperf_pool_opts *o)
 {
 	struct numaperf_region_opts opts = {
-		.sz = sizeof(opts),
-		.policy = NUMAPERF_POLICY_BIND,
 		.mode = o->mode,
 		.prefault = o->prefault,
 		.thp = o->thp,
-		.nodes = numaperf_nodemask_single(p->node),
 	};
-	int err = numaperf_region_create(&p->region, size, &opts);
+	int err = np_node_region_create(&p->region, topo, p->node, size, opts, operation);
 
 	if (err)
 		return err;
@@ -123,8 +100,6 @@ int numaperf_pool_create(struct numaperf_pool **pool, struct numaperf_topology *
 	if (!err && (!pool || !topo))
 		err = np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
 			      "no place for the result, or no topology");
-	if (!err)
-		err = check_node(topo, node);
 	if (err)
 		return err;
 	if (np_sys->alloc(&mem, sizeof(*p), NP_CACHE_LINE) < 0)
@@ -132,7 +107,7 @@ int numaperf_pool_create(struct numaperf_pool **pool, struct numaperf_topology *
 	p = mem;
 	p->node = node;
 	p->epoch = 1;
-	err = create_region(p, size, &o);
+	err = create_region(p, topo, size, &o);
 	if (!err)
 		err = create_chunks(p);
 	if (err) {
@@ -224,7 +199,9 @@ static __attribute__((noinline)) void *alloc_slow(struct numaperf_pool *p, size_
 	/* more than that overflows above, and is in no pool */
 	if (size > SIZE_MAX / 2)
 		return fail_size(p, size);
-	if (need <= p->chunk / PIECE_SHARE && slot < NP_SLOTS && refill(p, &p->chunks[slot]))
+	/* the thread's first: whoever had the number before may have left it something */
+	if (need <= p->chunk / PIECE_SHARE && slot < NP_SLOTS &&
+	    (in_chunk(p, &p->chunks[slot], need) || refill(p, &p->chunks[slot])))
 		return deal(p, &p->chunks[slot], need);
 	at = take(p, need);
 	return np_likely(at != SIZE_MAX) ? p->data + at : fail_size(p, size);

@@ -19,16 +19,11 @@ static int read_options(struct numaperf_sharded_opts *o,
 	int err;
 
 	*o = (struct numaperf_sharded_opts){ .sz = sizeof(*o) };
-	if (theirs && theirs->sz < sizeof(theirs->sz))
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation,
-			       "set sz to the struct's size", "sz is %zu", theirs->sz);
 	err = np_opts_take(o, sizeof(*o), theirs, operation);
-	if (err)
-		return err;
-	if ((unsigned int)o->mode > NUMAPERF_STRICT_UNWITNESSED || o->reserved)
-		return np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
-			       "an option is out of range");
-	return 0;
+	if (!err && ((unsigned int)o->mode > NUMAPERF_STRICT_UNWITNESSED || o->reserved))
+		err = np_fail(-EINVAL, NUMAPERF_REASON_INVALID, operation, NULL,
+			      "an option is out of range");
+	return err;
 }
 
 /* The node whose memory a shard of `node` has: its own if it has some. */

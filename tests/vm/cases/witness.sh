@@ -101,7 +101,7 @@ beside hinting "kprobe:task_numa_fault /OURS/ { @faults = count(); }
 	tracepoint:migrate:mm_migrate_pages_start /OURS && args->reason == 5/ { @balancing[tid] = 1; }
 	tracepoint:migrate:mm_migrate_pages /@balancing[tid]/ { delete(@balancing[tid]); }
 	tracepoint:migrate:remove_migration_pte /@balancing[tid]/ { @moved = sum(1); }
-	tracepoint:migrate:remove_migration_pmd /@balancing[tid]/ { @moved = sum(512); }"
+	tracepoint:thp:remove_migration_pmd /@balancing[tid]/ { @moved = sum(512); }"
 near 'hinting faults' "$(w 'cell\.[0-9]\.[0-9]\.hinting')" "$(b faults)" \
 	"$(w 'outer\.cell\.[0-9]\.[0-9]\.hinting')"
 near 'pages that balancing moves' "$(w 'flow\.[0-9]\.[0-9]\.pages\.NUMA-balancing')" "$(b moved)" \
