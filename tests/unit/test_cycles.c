@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/* Made and unmade a million times: neither memory, descriptors nor mappings grow. */
+#include "regions.h"
+
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(NP_TSAN)
+# define CYCLES 20000
+#else
+# define CYCLES 1000000
+#endif
+
+static struct numaperf_topology *topo;
+static int node;
+
+static int discover(void **state)
+{
+	struct numaperf_nodemask memory;
+
+	(void)state;
+	if (numaperf_topology_discover(&topo))
+		return -1;
+	numaperf_topology_memory_nodes(topo, &memory);
+	node = numaperf_nodemask_first(&memory);
+	return 0;
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	numaperf_topology_unref(topo);
+	return 0;
+}
+
+static size_t resident_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long all, resident;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lu %lu", &all, &resident), 2);
+	fclose(f);
+	return resident;
+}
+
+/* One region; every so often it is touched, strict, grown, or moved. */
+static void region(unsigned int i)
+{
+	struct numaperf_region_opts opts =
+		bind_opts(i % 64 ? NUMAPERF_SOFT : NUMAPERF_STRICT_UNWITNESSED);
+	struct numaperf_region *r;
+
+	opts.nodes = numaperf_nodemask_single(node);
+	opts.thp = (enum numaperf_thp)(i / 16 % 3);
+	opts.prefault = i % 16 ? NUMAPERF_PREFAULT_NONE : NUMAPERF_PREFAULT_PARALLEL;
+	opts.name = i % 8 ? NULL : "cycle";
+	assert_int_equal(numaperf_region_create(&r, 4096 + i % 3 * 60000, &opts), 0);
+	if (i % 128 == 0)
+		assert_int_equal(numaperf_region_resize(r, 200000), 0);
+	if (i % 256 == 0)
+		assert_int_equal(numaperf_region_migrate(r, NULL, NULL, NULL), 0);
+	if (i % 512 == 0)
+		assert_int_equal(numaperf_region_check(r), 0);
+	numaperf_region_unref(r);
+}
+
+static void others(unsigned int i)
+{
+	struct numaperf_counter *counter;
+	struct numaperf_pool *pool;
+	struct numaperf_heap *heap;
+
+	switch (i / 1000 % 3) {
+	case 0:
+		assert_int_equal(numaperf_pool_create(&pool, topo, node, 1 << 20, NULL), 0);
+		assert_non_null(numaperf_pool_alloc(pool, 100));
+		numaperf_pool_destroy(pool);
+		break;
+	case 1:
+		assert_int_equal(numaperf_heap_create(&heap, topo, node, NULL), 0);
+		numaperf_heap_free(heap, numaperf_heap_alloc(heap, 100));
+		numaperf_heap_destroy(heap);
+		break;
+	default:
+		assert_int_equal(numaperf_counter_create(&counter, topo), 0);
+		numaperf_counter_add(counter, 1);
+		numaperf_counter_destroy(counter);
+	}
+}
+
+static void cycle(unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++) {
+		region(i);
+		if (i % 1000 == 0)
+			others(i);
+	}
+}
+
+static void a_million_of_them(void **state)
+{
+	int mappings, fds;
+	size_t resident;
+
+	(void)state;
+	cycle(0, CYCLES / 10);
+	mappings = fault_mappings();
+	fds = fault_open_fds();
+	resident = resident_pages();
+	cycle(CYCLES / 10, CYCLES);
+	assert_int_equal(fault_open_fds(), fds);
+	assert_true(fault_mappings() <= mappings + 8);
+	/* 2 MiB: not a page for each thousand of them */
+	assert_true(resident_pages() <= resident + 512);
+	assert_int_equal(np_guarantee_count(), 0);
+	print_message("%d cycles: %zu to %zu resident pages, %d descriptors\n", CYCLES,
+		      resident, resident_pages(), fds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_million_of_them),
+	};
+
+	return cmocka_run_group_tests_name("cycles", tests, discover, forget);
+}
