@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <numaif.h>
+#include <sys/mman.h>
 
 static const char operation[] = "placement query";
 
@@ -188,6 +189,30 @@ static int scan_numa_maps(const char *addr, size_t length, const struct numaperf
 	return 0;
 }
 
+/*
+ * Linux 6.1 to 6.4 (include/linux/mm.h, gup_can_follow_protnone()): move_pages(2) finds nothing
+ * where a page may not be accessed, which is how balancing marks pages whose next use it wants
+ * to see. Probed on a page without access. 1: it does so; 0: not, or it cannot be told.
+ */
+static int marked_read_as_absent(void)
+{
+	static int known = -1;
+	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED), status = 0;
+	void *page;
+
+	if (answer >= 0)
+		return answer;
+	if (np_sys->map(&page, np_page_size()) < 0)
+		return 0;
+	*(volatile char *)page = 1;
+	answer = np_sys->protect(page, np_page_size(), PROT_NONE) >= 0 &&
+		 np_sys->move_pages(0, 1, &page, NULL, &status, 0) >= 0 &&
+		 (status == -ENOENT || status == -EFAULT);
+	np_sys->unmap(page, np_page_size());
+	__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+	return answer;
+}
+
 static void start_over(size_t length, struct numaperf_placement *where, struct np_stray *stray)
 {
 	memset(where, 0, sizeof(*where));
@@ -196,6 +221,25 @@ static void start_over(size_t length, struct numaperf_placement *where, struct n
 	where->pages_total = length / where->page_size;
 	where->requested_policy = NUMAPERF_POLICY_DEFAULT;
 	*stray = (struct np_stray){ .node = -1 };
+}
+
+/* numa_maps sees them. Where it cannot be asked, absent they stay. */
+static void find_marked(const void *addr, size_t length, const struct numaperf_nodemask *home,
+			struct numaperf_placement *where, struct np_stray *stray)
+{
+	struct numaperf_placement seen;
+	struct np_stray away;
+
+	start_over(length, &seen, &away);
+	seen.effective_policy = where->effective_policy;
+	seen.effective = where->effective;
+	if (scan_numa_maps(addr, length, home, &seen, &away) ||
+	    seen.pages_absent >= where->pages_absent)
+		return;
+	if (stray->pages)
+		away.first = stray->first, away.node = stray->node;
+	*where = seen;
+	*stray = away;
 }
 
 static int fail_numa_maps(int err, int refused)
@@ -239,6 +283,8 @@ int np_placement_scan(const void *addr, size_t length, const struct numaperf_nod
 			       "move_pages failed");
 	} else {
 		np_policy_read(addr, &where->effective_policy, &where->effective);
+		if (where->pages_absent && marked_read_as_absent())
+			find_marked(addr, length, home, where, stray);
 	}
 	for (int node = 0; node < NUMAPERF_NODES_MAX; node++)
 		if (where->pages_on_node[node])

@@ -341,6 +341,31 @@ static int move_by_policy(struct mover *m, struct numaperf_placement *where)
 	return 0;
 }
 
+/* What move_pages does not see (placement.c, find_marked()), the policy call does. */
+static int move_marked(struct mover *m, struct numaperf_placement *where)
+{
+	size_t wrong, left;
+	int err = look(m, where);
+
+	if (err || where->method != NUMAPERF_PLACEMENT_NUMA_MAPS || by_quota(m->r))
+		return err;
+	wrong = misplaced(m, where);
+	left = np_migration_left(m->sum);
+	if (wrong <= left)
+		return 0;
+	err = np_region_set_policy(m->r, NP_ENFORCE, m->flags);
+	if (err >= 0 || err == -EIO)
+		err = look(m, where);
+	if (err)
+		return err;
+	m->sum->pages_moved += wrong - misplaced(m, where);
+	wrong = misplaced(m, where);
+	m->sum->pages_busy += wrong > left ? wrong - left : 0;
+	if (wrong > left && m->opts && m->opts->unmoved)
+		m->opts->unmoved(m->opts->unmoved_ctx, NULL, -1, EBUSY);
+	return 0;
+}
+
 static int move_by_page(struct mover *m, struct numaperf_placement *where)
 {
 	int err = 0;
@@ -360,7 +385,7 @@ static int move_by_page(struct mover *m, struct numaperf_placement *where)
 		if (!m->wrong && !m->coarse)
 			break;
 	}
-	return look(m, where);
+	return move_marked(m, where);
 }
 
 int np_region_move(struct numaperf_region *r, const struct numaperf_migrate_opts *o,

@@ -25,18 +25,19 @@
 int np_region_fail_policy(const struct numaperf_region *r, int err)
 {
 	bool filtered = np_sys->seccomp_mode() == 2;
+	int code = np_region_strict(r) ? -NUMAPERF_EHARDMODE : err;
 
 	if (err == -ENOSYS && !filtered)
-		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_UNSUPPORTED, r->operation,
+		return np_fail(code, NUMAPERF_REASON_UNSUPPORTED, r->operation,
 			       "run a kernel with CONFIG_NUMA",
 			       "this kernel has no memory policies");
 	if (err == -EPERM || err == -EACCES || err == -ENOSYS)
-		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_SECCOMP, r->operation,
+		return np_fail(code, NUMAPERF_REASON_SECCOMP, r->operation,
 			       "allow mbind in the seccomp profile (Docker's does with "
 			       "--cap-add SYS_NICE)",
 			       "permission denied (mbind is refused: %s)",
 			       strerrordesc_np(-err));
-	return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_SYSTEM, r->operation, NULL,
+	return np_fail(code, NUMAPERF_REASON_SYSTEM, r->operation, NULL,
 		       "the memory policy could not be set (%s)", strerrordesc_np(-err));
 }
 
@@ -97,17 +98,21 @@ static size_t grain(const struct numaperf_region *r, int node)
 	return r->stretches ? 0 : grain * r->weights[node];
 }
 
-static int look_shares(const struct numaperf_region *r, const struct numaperf_placement *where)
+static int look_shares(const char *what, const struct numaperf_region *r,
+		       const struct numaperf_placement *where)
 {
+	if (!np_region_interleaved(r))
+		return 0;
 	NUMAPERF_NODEMASK_FOR_EACH (node, &r->nodes) {
 		size_t has = where->pages_on_node[node] * where->page_size;
 		size_t share = np_region_share(r, node), may = grain(r, node);
 
 		if (has + may >= share && has <= share + may)
 			continue;
-		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_MEMORY, r->operation,
-			       "free memory on that node (numastat -m)",
-			       "memory not fully placed: interleaving is uneven, node %d got "
+		return np_fail(-NUMAPERF_EHARDMODE, NUMAPERF_REASON_MEMORY, what,
+			       "free memory on that node (numastat -m), or give the pages back "
+			       "to it (numaperf_region_migrate)",
+			       "memory not fully placed: interleaving is uneven, node %d has "
 			       "%zu pages where %zu are its share",
 			       node, where->pages_on_node[node], share / where->page_size);
 	}
@@ -136,7 +141,7 @@ int np_region_prove_placed(struct numaperf_region *r)
 		if (err)
 			return err;
 	}
-	return np_region_interleaved(r) ? look_shares(r, &where) : 0;
+	return look_shares(r->operation, r, &where);
 }
 
 static int require_extras(const struct numaperf_region *r)
@@ -194,8 +199,10 @@ int np_region_recheck(const struct numaperf_region *r)
 	struct numaperf_placement where;
 	int err = look(what, code, r, &where);
 
-	if (err || !strict || !where.pages_absent)
+	if (err || !strict)
 		return err;
+	if (!where.pages_absent)
+		return look_shares(what, r, &where);
 	err = np_smaps_swapped(start, start + r->size, &swapped);
 	if (err || swapped < where.pages_absent * where.page_size)
 		return np_fail(code, NUMAPERF_REASON_MEMORY, what,
@@ -205,5 +212,6 @@ int np_region_recheck(const struct numaperf_region *r)
 	if (np_sys->madvise(r->data, r->size, MADV_POPULATE_READ) < 0)
 		for (size_t i = 0; i < r->size; i += where.page_size)
 			(void)((volatile const char *)r->data)[i];
-	return look(what, code, r, &where);
+	err = look(what, code, r, &where);
+	return err ? err : look_shares(what, r, &where);
 }

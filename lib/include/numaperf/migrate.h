@@ -62,8 +62,9 @@ struct numaperf_migration {
  * creation, and policy and pages are back on the nodes it had. -ECANCELED: the same.
  *
  * -EINVAL: no usable node, LOCAL (which has none), a wrong weight; -EOPNOTSUPP: a file's region
- * without policy; -EPERM: move_all without CAP_SYS_NICE; -ENOMEM. One thread at a time; others
- * may use the memory meanwhile.
+ * without policy; -EPERM: move_all without CAP_SYS_NICE; -EPERM or -ENOSYS, soft, reason
+ * SECCOMP: move_pages and mbind are both refused; -ENOMEM. One thread at a time; others may use
+ * the memory meanwhile.
  */
 NUMAPERF_API NUMAPERF_MUST_CHECK int
 numaperf_region_migrate(struct numaperf_region *region, const struct numaperf_nodemask *nodes,

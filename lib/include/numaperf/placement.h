@@ -57,7 +57,10 @@ struct numaperf_placement {
 	size_t page_size;     /* bytes of one page counted here: always the base page; a huge
 				 page counts as the base pages it consists of */
 	size_t pages_total;   /* in the range; = on nodes + absent + busy + unknown */
-	size_t pages_absent;  /* not faulted in, swapped out, or the shared zero page */
+	size_t pages_absent;  /* not faulted in, swapped out, or the shared zero page; on Linux
+				 6.1 to 6.4 also what balancing has marked just now, unless
+				 the range is a number of whole mappings, as a region is: then
+				 numa_maps is asked as well */
 	size_t pages_busy;    /* -EBUSY from move_pages; a page in the middle of a move usually
 				 reads as absent */
 	size_t pages_unknown; /* the kernel would not say: see `error` */

@@ -193,7 +193,8 @@ numaperf_region_placement(const struct numaperf_region *region,
 
 /*
  * Whether the region still is where it was asked to be. 0: every present page is on its nodes
- * (strict: every page is present, too, or swapped out and back onto them). Otherwise
+ * (strict: every page is present, too, or swapped out and back onto them, and when interleaved
+ * each node has its share). Otherwise
  * -NUMAPERF_EHARDMODE (strict) or -ESTALE (soft), reason MEMORY; the error says how many pages
  * are on which wrong node and the address of the first. -ENODATA: LOCAL or PREFERRED, which
  * promise nothing to check.

@@ -98,19 +98,35 @@ if [ -n "$second" ]; then
 	unfill_node 1
 	t_is 'nobody was killed' "$(awk '$1 == "oom_kill" { print $2 }' /proc/vmstat)" "$kills"
 
-	# moved away from outside: migrate_pages by its owner
-	mkfifo /tmp/np-hold
-	"$facts" bind 1 8192 strict touch off hold </tmp/np-hold >/tmp/np-held 2>&1 &
-	pid=$!
-	exec 4>/tmp/np-hold
-	i=0
-	until grep -q ready /tmp/np-held || [ $i = 100 ]; do sleep 0.2; i=$((i + 1)); done
-	migratepages $pid 1 0
-	exec 4>&-
-	wait $pid
-	t_match 'pages moved away are found' "$(cat /tmp/np-held)" \
-		'later=-4096 .*2048 pages are not on nodes 1; the first is at 0x[0-9a-f]+ on node 0'
-	rm -f /tmp/np-hold
+	# held COMMAND...: a strict region of 8 MiB on node 1, to which the command is done, after its pid, while it stands
+	held() {
+		cg_make hold '' 0-1
+		mkfifo /tmp/np-hold
+		# not by cg_run: the number is to be the program's
+		sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $CG/hold \
+			"$facts" bind 1 8192 strict touch off hold </tmp/np-hold >/tmp/np-held 2>&1 &
+		pid=$!
+		exec 4>/tmp/np-hold
+		i=0
+		until grep -q ready /tmp/np-held || [ $i = 100 ]; do sleep 0.2; i=$((i + 1)); done
+		"$1" $pid
+		exec 4>&-
+		wait $pid
+		rm -f /tmp/np-hold
+		cg_drop hold
+	}
+	moved='later=-4096 .*2048 pages are not on nodes 1; the first is at 0x[0-9a-f]+ on node 0'
+	away() { migratepages "$1" 1 0; }
+	held away
+	t_match 'pages moved away are found' "$(cat /tmp/np-held)" "$moved"
+	# the kernel moves them along, by a worker
+	shrink() {
+		echo 0 >$CG/hold/cpuset.mems
+		i=0
+		until ! grep -q 'N1=2048' "/proc/$1/numa_maps" || [ $i = 100 ]; do sleep 0.2; i=$((i + 1)); done
+	}
+	held shrink
+	t_match 'cpuset.mems shrinks: it is found' "$(cat /tmp/np-held)" "$moved"
 fi
 if [ "$NP_TOPOLOGY" = 4 ]; then
 	t_refused 'a memoryless node' 1 'refused cpuset: .*node 2 has no memory' "$facts" bind 2 64 strict

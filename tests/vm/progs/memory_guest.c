@@ -1,72 +1,35 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pools, shards and counters on a machine with several nodes, as TAP. Where a page is says
- * move_pages(2), asked here and not through the library; where a thread runs says getcpu().
+ * Pools, heaps, shards and counters on a machine with several nodes, as TAP. Where a page is
+ * says move_pages(2), asked here and not through the library; where a thread runs says
+ * getcpu().
  */
-#include "prog.h"
+#include "pages.h"
 
-#include <errno.h>
-#include <numaif.h>
 #include <pthread.h>
 
 enum {
 	MIB = 1 << 20,
-	ADDS = 1000
+	ADDS = 1000,
+	OBJECTS = 4000,
 };
-
-static struct numaperf_topology *topo;
-static int count, failures;
-
-static void ok(int good, const char *format, int node)
-{
-	printf("%sok %d - ", good ? "" : "not ", ++count);
-	printf(format, node);
-	puts("");
-	failures += !good;
-}
-
-static void must(int err)
-{
-	if (err) {
-		printf("Bail out! %s\n", numaperf_last_error()->message);
-		exit(1);
-	}
-}
-
-/* Pages of the range that are on `node`; -1: one is elsewhere, or cannot be asked for. */
-static long pages_on(void *start, size_t length, int node)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	long there = 0;
-
-	for (size_t at = 0; at < length; at += page, there++) {
-		void *p = (char *)start + at;
-		int status = -1;
-
-		if (move_pages(0, 1, &p, NULL, &status, 0) || status != node)
-			return -1;
-	}
-	return there;
-}
 
 static void pools(enum numaperf_mode mode)
 {
 	struct numaperf_pool_opts opts = { .sz = sizeof(opts), .mode = mode };
 	struct numaperf_nodemask nodes;
 
-	numaperf_topology_memory_nodes(topo, &nodes);
-	NUMAPERF_NODEMASK_FOR_EACH (node, &nodes) {
+	NUMAPERF_NODEMASK_FOR_EACH (node, &memory_nodes) {
 		struct numaperf_pool *p;
-		char *first;
+		char *first_piece;
 		int pieces = 1;
 
 		must(numaperf_pool_create(&p, topo, node, 4 * MIB, &opts));
-		first = numaperf_pool_alloc(p, 4096);
-		memset(first, 1, 4096);
+		first_piece = numaperf_pool_alloc(p, 4096);
+		memset(first_piece, 1, 4096);
 		for (char *piece; (piece = numaperf_pool_alloc(p, 4096)); pieces++)
 			memset(piece, 1, 4096);
-		ok(pieces == 4 * MIB / 4096 &&
-			   pages_on(first, 4 * MIB, node) == 4 * MIB / sysconf(_SC_PAGESIZE),
+		ok(pieces == 4 * MIB / 4096 && all_on(first_piece, 4 * MIB, node),
 		   mode == NUMAPERF_SOFT ? "a pool on node %d: every page is there"
 					 : "a strict pool on node %d: every page is there",
 		   node);
@@ -135,20 +98,19 @@ static int fill(void *ctx, int node, void *shard)
 static void shards(enum numaperf_mode mode)
 {
 	struct numaperf_sharded_opts opts = { .sz = sizeof(opts), .mode = mode, .init = fill };
-	struct numaperf_nodemask nodes, memory;
+	struct numaperf_nodemask nodes;
 	struct numaperf_sharded *s;
 
 	numaperf_topology_cpu_nodes(topo, &nodes);
-	numaperf_topology_memory_nodes(topo, &memory);
 	must(numaperf_sharded_create(&s, topo, 3 * 4096, &opts));
 	NUMAPERF_NODEMASK_FOR_EACH (node, &nodes) {
 		struct visit v = visit(node, s, NULL);
 		void *shard = numaperf_sharded_node(s, node);
 
 		ok(v.was == node && v.local == shard, "node %d has its own shard", node);
-		if (numaperf_nodemask_test(&memory, node))
-			ok(pages_on(shard, 3 * 4096, node) == 3,
-			   "and it is in node %d's memory", node);
+		if (numaperf_nodemask_test(&memory_nodes, node))
+			ok(all_on(shard, 3 * 4096, node), "and it is in node %d's memory",
+			   node);
 		else
 			ok(((char *)shard)[4096] == 7,
 			   "node %d without memory has it elsewhere", node);
@@ -172,19 +134,86 @@ static void counters(void)
 			   numaperf_counter_node_sum(c, node) == (int64_t)(node + 1) * ADDS,
 		   "what was added on node %d is counted there", node);
 	}
-	ok(numaperf_counter_sum(c) == sum, "and the sum of all is right", 0);
+	ok(numaperf_counter_sum(c) == sum, "and the sum of all is right");
 	numaperf_counter_destroy(c);
+}
+
+/* ---- heaps ---- */
+
+static void *objects[OBJECTS];
+
+/* On every node by a thread of another: what one allocates, the next one frees. */
+static void *free_all(void *arg)
+{
+	for (int i = 0; i < OBJECTS; i++)
+		numaperf_heap_free(arg, objects[i]);
+	return NULL;
+}
+
+static void heaps(enum numaperf_mode mode)
+{
+	const char *kind = mode == NUMAPERF_SOFT ? "a heap" : "a strict heap";
+
+	NUMAPERF_NODEMASK_FOR_EACH (node, &memory_nodes) {
+		struct numaperf_heap_opts o = { .sz = sizeof(o), .mode = mode };
+		struct numaperf_heap_stats stats = { .sz = sizeof(stats) };
+		struct numaperf_object_pool *pool;
+		struct numaperf_heap *h;
+		bool here = true;
+		pthread_t t;
+
+		o.size_max = 16 * MIB;
+		o.grow_bytes = MIB;
+		must(numaperf_heap_create(&h, topo, node, &o));
+		for (int round = 0; round < 3; round++) {
+			for (int i = 0; i < OBJECTS; i++) {
+				size_t size = 1 + (size_t)i * 7 % 3000;
+
+				objects[i] = numaperf_heap_alloc(h, size);
+				if (!objects[i])
+					must(-1);
+				memset(objects[i], 1, size);
+				here = here && (i % 16 || all_on(objects[i], 1, node));
+			}
+			if (pthread_create(&t, NULL, free_all, h) || pthread_join(t, NULL))
+				exit(1);
+		}
+		must(numaperf_heap_stats(h, &stats));
+		ok(here && stats.grown > 2 && !stats.in_use && !stats.refused,
+		   "%s on node %d: grown, used, freed by others: every object is there", kind,
+		   node);
+		if (mode != NUMAPERF_SOFT)
+			ok(region_all_on(numaperf_heap_region(h), node) &&
+				   numaperf_region_check(numaperf_heap_region(h)) == 0,
+			   "%s on node %d: every page of it", kind, node);
+		numaperf_heap_destroy(h);
+
+		must(numaperf_object_pool_create(&pool, topo, node, 200, 64, &o));
+		here = true;
+		for (int i = 0; i < OBJECTS; i++) {
+			char *object = numaperf_object_pool_alloc(pool);
+
+			if (!object)
+				must(-1);
+			*object = 1;
+			here = here && (i % 16 || all_on(object, 1, node));
+		}
+		ok(here, "an object pool, %s, on node %d: every object is there",
+		   mode == NUMAPERF_SOFT ? "soft" : "strict", node);
+		numaperf_object_pool_destroy(pool);
+	}
 }
 
 int main(void)
 {
-	must(numaperf_topology_discover(&topo));
+	discover();
 	pools(NUMAPERF_SOFT);
 	pools(NUMAPERF_STRICT);
 	shards(NUMAPERF_SOFT);
 	shards(NUMAPERF_STRICT);
 	counters();
-	printf("1..%d\n", count);
+	heaps(NUMAPERF_SOFT);
+	heaps(NUMAPERF_STRICT);
 	numaperf_topology_unref(topo);
-	return failures != 0;
+	return tests_end();
 }
