@@ -3,6 +3,7 @@
  * numaperf verify: does what other programs promised hold? Their pins and bound memory are read
  * from the kernel (hold.c), a monitor watches them, and the report's verdict is the answer.
  */
+#include "child.h"
 #include "hold.h"
 #include "tool.h"
 
@@ -23,7 +24,6 @@ enum {
 	READ_FIRST_MS = 10,  /* at the start, doubling until it is READ_AGAIN_MS */
 	READ_SHARE = 10,     /* of the time at most one part in this many is spent reading */
 	RANGES_MAX = 4096,
-	CALLED_NOTHING = 127, /* the child's status when there is no such program */
 };
 
 struct verify {
@@ -32,7 +32,6 @@ struct verify {
 	/* the command line */
 	int *pid;
 	size_t pids;
-	char **command; /* NULL: processes by number */
 	double duration;
 	unsigned int interval_ms;
 	enum numaperf_rung rung_max;
@@ -43,11 +42,8 @@ struct verify {
 	struct numaperf_topology *topo;
 	struct numaperf_monitor *monitor;
 	struct hold hold;
-	sigset_t unblocked; /* the signal mask that the command gets */
+	struct child child; /* without a command: processes by number */
 	int signals;	    /* signalfd; -1 */
-	int go, failed;	    /* pipes to and from the child that waits; -1 */
-	int child;	    /* 0: none, or it has been waited for */
-	int status;	    /* of the command, by waitpid */
 	bool ended;	    /* the command, or all processes */
 };
 
@@ -60,108 +56,7 @@ static unsigned long long now_ms(void)
 	       (unsigned long long)now.tv_nsec / 1000000;
 }
 
-/* ---- the command ---- */
-
-/* In the child: waits until it is watched, then becomes the command. */
-static void become(const struct verify *v, int go, int failed)
-{
-	char byte;
-	int err;
-
-	while (read(go, &byte, 1) < 0)
-		if (errno != EINTR)
-			_exit(CALLED_NOTHING);
-	close(go);
-	sigprocmask(SIG_SETMASK, &v->unblocked, NULL);
-	execvp(v->command[0], v->command);
-	err = errno;
-	if (write(failed, &err, sizeof(err)) < 0)
-		_exit(CALLED_NOTHING);
-	_exit(CALLED_NOTHING);
-}
-
-/* Forks the command, which stops before it begins: before capabilities are dropped here. */
-static int start_child(struct verify *v)
-{
-	int go[2], failed[2], err;
-
-	if (pipe2(go, O_CLOEXEC))
-		goto error;
-	if (pipe2(failed, O_CLOEXEC)) {
-		close(go[0]);
-		close(go[1]);
-		goto error;
-	}
-	v->child = fork();
-	err = errno;
-	if (v->child == 0) {
-		close(go[1]);
-		close(failed[0]);
-		become(v, go[0], failed[1]);
-	}
-	close(go[0]);
-	close(failed[1]);
-	v->go = go[1];
-	v->failed = failed[0];
-	if (v->child > 0)
-		return TOOL_OK;
-	v->child = 0;
-	errno = err;
-error:
-	tool_error(v->cmd, "cannot start '%s': %s", v->command[0], strerror(errno));
-	return TOOL_FAILED;
-}
-
-static int release_child(struct verify *v)
-{
-	ssize_t got;
-	int err = 0;
-
-	if (write(v->go, "", 1) != 1)
-		err = errno;
-	while (!err && (got = read(v->failed, &err, sizeof(err))) < 0)
-		if (errno != EINTR)
-			err = errno;
-	if (!err)
-		return TOOL_OK;
-	if (err == ENOENT && !strchr(v->command[0], '/'))
-		tool_error(v->cmd, "cannot run '%s': no such command in PATH%s", v->command[0],
-			   strspn(v->command[0], "0123456789") == strlen(v->command[0])
-				   ? "; a process is given as -p PID"
-				   : "");
-	else
-		tool_error(v->cmd, "cannot run '%s': %s", v->command[0], strerror(err));
-	return TOOL_FAILED;
-}
-
-static void reap_child(struct verify *v)
-{
-	if (v->child > 0 && waitpid(v->child, &v->status, WNOHANG) == v->child) {
-		v->child = 0;
-		v->ended = true;
-	}
-}
-
 /* ---- watching ---- */
-
-/* Blocked here and in the monitor's thread, so that a signal ends the watch and not the tool.
- */
-static int take_signals(struct verify *v)
-{
-	static const int taken[] = { SIGINT, SIGTERM, SIGALRM, SIGHUP, SIGCHLD };
-	sigset_t set;
-
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the command's status away */
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		sigaddset(&set, taken[i]);
-	sigprocmask(SIG_BLOCK, &set, &v->unblocked);
-	v->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (v->signals >= 0)
-		return TOOL_OK;
-	tool_error(v->cmd, "cannot wait for signals: %s", strerror(errno));
-	return TOOL_FAILED;
-}
 
 /* True: one that asks for the report now. */
 static bool read_signals(struct verify *v)
@@ -171,7 +66,7 @@ static bool read_signals(struct verify *v)
 
 	while (read(v->signals, &info, sizeof(info)) == sizeof(info))
 		asked |= info.ssi_signo != SIGCHLD;
-	reap_child(v);
+	v->ended |= child_reap(&v->child);
 	return asked;
 }
 
@@ -190,7 +85,7 @@ static void watch(struct verify *v)
 	unsigned long long now = now_ms(), next = now, began;
 	unsigned long long end =
 		v->duration > 0 ? now + (unsigned long long)(v->duration * 1000) + 1 : 0;
-	unsigned int step = v->command ? READ_FIRST_MS : READ_AGAIN_MS;
+	unsigned int step = v->child.command ? READ_FIRST_MS : READ_AGAIN_MS;
 	struct pollfd waits[] = {
 		{ .fd = v->signals, .events = POLLIN },
 		{ .fd = numaperf_monitor_fd(v->monitor), .events = POLLIN },
@@ -203,7 +98,7 @@ static void watch(struct verify *v)
 			began = now;
 			if (hold_refresh(&v->hold))
 				v->hold.missed++;
-			v->ended |= !v->command && !hold_alive(&v->hold);
+			v->ended |= !v->child.command && !hold_alive(&v->hold);
 			now = now_ms();
 			next = began + step;
 			if (next < now + (now - began) * READ_SHARE)
@@ -262,13 +157,9 @@ static int exit_status(enum numaperf_verdict verdict)
 /* How the command or the processes came to their end, for people. */
 static char *outcome(const struct verify *v)
 {
-	if (!v->ended)
-		return strdup("still running");
-	if (!v->command)
-		return strdup("ended");
-	if (WIFSIGNALED(v->status))
-		return tool_printf("killed by SIG%s", sigabbrev_np(WTERMSIG(v->status)));
-	return tool_printf("exit status %d", WEXITSTATUS(v->status));
+	if (v->child.command)
+		return child_outcome(&v->child);
+	return strdup(v->ended ? "ended" : "still running");
 }
 
 /* Why no program is attached. */
@@ -284,8 +175,6 @@ static int print_json(const struct verify *v, const struct numaperf_report *repo
 {
 	json_t *out, *target = json_object(), *pids = json_array(), *held = json_object();
 	int len = numaperf_report_format(report, NUMAPERF_FORMAT_JSON, NULL, 0);
-	bool exited = v->command && v->ended && WIFEXITED(v->status);
-	bool killed = v->command && v->ended && WIFSIGNALED(v->status);
 	char *text = len < 0 ? NULL : malloc((size_t)len + 1);
 
 	if (!text || numaperf_report_format(report, NUMAPERF_FORMAT_JSON, text,
@@ -302,11 +191,10 @@ static int print_json(const struct verify *v, const struct numaperf_report *repo
 	for (size_t i = 0; i < v->pids; i++)
 		tool_append(pids, json_integer(v->pid[i]));
 	tool_put(target, "pids", pids);
-	tool_put(target, "command", tool_json_text(v->command ? v->command[0] : NULL));
+	tool_put(target, "command",
+		 tool_json_text(v->child.command ? v->child.command[0] : NULL));
+	child_put_outcome(&v->child, target);
 	tool_put(target, "ended", json_boolean(v->ended));
-	tool_put(target, "exit_status",
-		 exited ? json_integer(WEXITSTATUS(v->status)) : json_null());
-	tool_put(target, "signal", killed ? json_integer(WTERMSIG(v->status)) : json_null());
 	tool_put(held, "said_by", tool_json_text(v->rules.said ? "options" : "kernel"));
 	tool_put(held, "threads", json_integer((json_int_t)v->hold.threads));
 	tool_put(held, "ranges", json_integer((json_int_t)v->hold.ranges));
@@ -324,10 +212,10 @@ static int print_json(const struct verify *v, const struct numaperf_report *repo
 static int print_text(const struct verify *v, const struct numaperf_report *report,
 		      enum numaperf_verdict verdict, const char *why)
 {
-	char *how = outcome(v), *name = v->command ? strdup(v->command[0]) : NULL;
+	char *how = outcome(v), *name = v->child.command ? strdup(v->child.command[0]) : NULL;
 	struct numaperf_hook hook;
 
-	if (v->command)
+	if (v->child.command)
 		printf("Command:  %s (process %d), %s\n", name ? tool_clean(name) : "?",
 		       v->pid[0], how ? how : "?");
 	else
@@ -412,7 +300,7 @@ static int add_processes(struct verify *v)
 		else if (err)
 			status = (tool_error(v->cmd, "out of memory"), TOOL_FAILED);
 	}
-	if (status || v->command)
+	if (status || v->child.command)
 		return status;
 	err = hold_preview(&v->hold, &pid);
 	if (!err)
@@ -486,18 +374,23 @@ static int set_up(struct verify *v)
 		return tool_library_error(v->cmd);
 	}
 	status = check_rules(v);
-	if (!status)
-		status = take_signals(v);
-	if (!status && v->command) {
-		status = start_child(v);
-		v->pid[0] = v->child;
+	if (!status) {
+		/* blocked in the monitor's thread, too, so that a signal ends the watch and not
+		 * the tool */
+		v->signals = child_take_signals(v->cmd, &v->child);
+		status = v->signals < 0 ? TOOL_FAILED : TOOL_OK;
+	}
+	/* before capabilities are dropped here */
+	if (!status && v->child.command) {
+		status = child_start(v->cmd, &v->child, NULL, NULL);
+		v->pid[0] = v->child.pid;
 	}
 	if (!status)
 		status = add_processes(v);
 	if (!status)
 		status = open_monitor(v);
-	if (!status && v->command)
-		status = release_child(v);
+	if (!status && v->child.command && child_release(v->cmd, &v->child))
+		status = TOOL_FAILED;
 	return status;
 }
 
@@ -506,10 +399,7 @@ static void tear_down(struct verify *v)
 	hold_free(&v->hold);
 	numaperf_monitor_destroy(v->monitor);
 	numaperf_topology_unref(v->topo);
-	if (v->go >= 0)
-		close(v->go); /* a child that still waits for it ends */
-	if (v->failed >= 0)
-		close(v->failed);
+	child_close(&v->child);
 	if (v->signals >= 0)
 		close(v->signals);
 	free(v->pid);
@@ -622,7 +512,7 @@ static int take_operands(struct verify *v, int argc, char **argv)
 			   v->cmd->name);
 		return TOOL_MISUSE;
 	}
-	v->command = argv + optind;
+	v->child.command = argv + optind;
 	v->pid = calloc(1, sizeof(*v->pid));
 	v->pids = 1;
 	if (v->pid)
@@ -661,7 +551,7 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct verify v = { .cmd = cmd, .signals = -1, .go = -1, .failed = -1 };
+	struct verify v = { .cmd = cmd, .child = CHILD_INIT, .signals = -1 };
 	int opt, status = TOOL_OK;
 
 	/* '+': the command's own options are not ours */
