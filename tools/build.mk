@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # The tools: public headers only, and linked against the static library, which shows nothing else.
 
-tool_libs     := -ljansson
+tool_libs     := -ljansson -ldl -lm
 top_libs      := -lncursesw -ltinfo -lzstd -lmicrohttpd -ldw -ldl -lm
 tools         := $(O)/bin/numaperf $(O)/bin/numaperf-top
 tools_sources := $(filter-out tools/top%,$(wildcard tools/*.c))
 tools_objects := $(patsubst %.c,$(O)/obj/%.o,$(tools_sources))
 # the screen: its own files, and what finds out what processes promise
-top_objects   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tools/top*.c) tools/tool.c tools/hold.c tools/promise.c)
+top_objects   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tools/top*.c) tools/tool.c tools/hold.c tools/promise.c tools/numa_line.c)
 objects       += $(sort $(tools_objects) $(top_objects))
 programs      += $(tools)
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const struct tool_command *const commands[] = {
-	&cmd_topology, &cmd_check, &cmd_demo, &cmd_verify, &cmd_probe, &cmd_bench,
+	&cmd_topology, &cmd_check, &cmd_demo, &cmd_run, &cmd_verify, &cmd_probe, &cmd_bench,
 };
 
 enum {

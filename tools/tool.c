@@ -193,7 +193,8 @@ static const char *shown(const char *cell)
 	return cell && *cell ? cell : "-";
 }
 
-int tool_table_print(const struct tool_command *cmd, struct tool_table *table, int indent)
+int tool_table_write(const struct tool_command *cmd, struct tool_table *table, int indent,
+		     FILE *to)
 {
 	size_t width[64] = { 0 };
 	int status = TOOL_OK;
@@ -214,14 +215,19 @@ int tool_table_print(const struct tool_command *cmd, struct tool_table *table, i
 		bool last = column + 1 == table->columns;
 		int pad = last || column >= 64 ? 0 : (int)width[column];
 
-		printf("%*s%-*s%s", column ? 2 : indent, "", pad, shown(table->cell[i]),
-		       last ? "\n" : "");
+		fprintf(to, "%*s%-*s%s", column ? 2 : indent, "", pad, shown(table->cell[i]),
+			last ? "\n" : "");
 	}
 	for (size_t i = 0; i < table->cells; i++)
 		free(table->cell[i]);
 	free(table->cell);
 	*table = (struct tool_table){ 0 };
 	return status;
+}
+
+int tool_table_print(const struct tool_command *cmd, struct tool_table *table, int indent)
+{
+	return tool_table_write(cmd, table, indent, stdout);
 }
 
 /* ---- JSON ---- */
@@ -277,17 +283,22 @@ json_t *tool_json_id(int id)
 	return id < 0 ? json_null() : json_integer(id);
 }
 
-int tool_json_print(const struct tool_command *cmd, json_t *root)
+int tool_json_write(const struct tool_command *cmd, json_t *root, FILE *to)
 {
 	int status = TOOL_OK;
 
 	if (json_failed || !root) {
 		tool_error(cmd, "out of memory");
 		status = TOOL_FAILED;
-	} else if (json_dumpf(root, stdout, JSON_INDENT(2)) || putchar('\n') == EOF) {
-		/* said once, when standard output is closed */
+	} else if (json_dumpf(root, to, JSON_INDENT(2)) || putc('\n', to) == EOF) {
+		/* said once, when the stream is closed */
 		status = TOOL_FAILED;
 	}
 	json_decref(root);
 	return status;
+}
+
+int tool_json_print(const struct tool_command *cmd, json_t *root)
+{
+	return tool_json_write(cmd, root, stdout);
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Exit statuses, the same for every verb. */
 enum {
@@ -26,8 +27,8 @@ struct tool_command {
 	int (*run)(const struct tool_command *cmd, int argc, char **argv);
 };
 
-extern const struct tool_command cmd_bench, cmd_check, cmd_demo, cmd_probe, cmd_topology,
-	cmd_verify;
+extern const struct tool_command cmd_bench, cmd_check, cmd_demo, cmd_probe, cmd_run,
+	cmd_topology, cmd_verify;
 
 /* "Usage:", summary and options on standard output. */
 void tool_help(const struct tool_command *cmd);
@@ -78,6 +79,8 @@ struct tool_table {
 void tool_cell(struct tool_table *table, char *cell);
 void tool_cells(struct tool_table *table, const char *const *text, size_t n);
 int tool_table_print(const struct tool_command *cmd, struct tool_table *table, int indent);
+int tool_table_write(const struct tool_command *cmd, struct tool_table *table, int indent,
+		     FILE *to);
 
 /*
  * JSON: values are put without checking each one, and what failed for want of memory is
@@ -90,5 +93,6 @@ json_t *tool_json_cpus(const struct numaperf_cpuset *cpus);	/* "0-3" */
 json_t *tool_json_nodes(const struct numaperf_nodemask *nodes); /* "0-1" */
 json_t *tool_json_id(int id);					/* below 0: null */
 int tool_json_print(const struct tool_command *cmd, json_t *root);
+int tool_json_write(const struct tool_command *cmd, json_t *root, FILE *to);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "top_proc.h"
+#include "numa_line.h"
 #include "promise.h"
 #include "top_clean.h"
 
@@ -308,50 +309,19 @@ static int position(const struct top_procs *procs, int id)
 	return -1;
 }
 
-/* What one line of numa_maps has, numa(7): "ADDRESS POLICY WORD...", N<id>=<pages> among them.
- */
-struct numa_line {
-	uint64_t start, page_size;
-	char policy[64];
-	const char *file; /* "file=...", its text; NULL */
-	const char *mark; /* "heap", "stack"; NULL */
-};
-
+/* By position rather than by id. */
 static bool parse_numa_line(const struct top_procs *procs, char *line, struct numa_line *out,
 			    uint64_t *resident)
 {
-	char *word, *save, *end;
-
-	memset(out, 0, sizeof(*out));
+	if (!numa_line_parse(line, out))
+		return false;
 	memset(resident, 0, procs->nodes * sizeof(*resident));
-	out->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	word = strtok_r(line, " ", &save);
-	if (!word)
-		return false;
-	out->start = strtoull(word, &end, 16);
-	if (*end)
-		return false;
-	word = strtok_r(NULL, " ", &save);
-	if (!word)
-		return false;
-	snprintf(out->policy, sizeof(out->policy), "%s", word);
-	while ((word = strtok_r(NULL, " ", &save))) {
-		int node, at;
+	for (size_t i = 0; i < out->count; i++) {
+		int at = position(procs, out->on[i].node);
 
-		if (!strncmp(word, "file=", 5)) {
-			out->file = word + 5;
-		} else if (!strcmp(word, "heap") || !strcmp(word, "stack")) {
-			out->mark = word;
-		} else if (!strncmp(word, "kernelpagesize_kB=", 18)) {
-			out->page_size = strtoull(word + 18, NULL, 10) << 10;
-		} else if (word[0] == 'N' && sscanf(word, "N%d=", &node) == 1) {
-			at = position(procs, node);
-			if (at >= 0)
-				resident[at] = strtoull(strchr(word, '=') + 1, NULL, 10);
-		}
+		if (at >= 0)
+			resident[at] = out->on[i].bytes;
 	}
-	for (size_t i = 0; i < procs->nodes; i++)
-		resident[i] *= out->page_size;
 	return true;
 }
 

@@ -20,7 +20,7 @@ none() {
 
 tests/lint/ranks.awk tests/lint/ranks lib/src/*.[ch] bpf/events.h >"$o" 2>&1
 none 'lib/src: includes point to lower ranks'
-grep -n '#include "' tools/*.[ch] | grep -Ev '"(tool|promise|hold|top[a-z_]*)\.h"' >"$o"
+grep -n '#include "' tools/*.[ch] | grep -Ev '"(tool|promise|bench|hold|child|numa_line|run_[a-z]*|top[a-z_]*)\.h"' >"$o"
 grep -ln 'lib/src\|np_' tools/*.[ch] >>"$o"
 none 'tools/: public headers only'
 

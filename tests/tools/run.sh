@@ -29,7 +29,7 @@ json() {
 # ---- verbs, help, misuse ----
 
 run --help
-for verb in topology check demo verify probe bench; do
+for verb in topology check demo run verify probe bench; do
 	[ "$st" = 0 ] && grep -q "^  $verb " "$o" && [ ! -s "$e" ]
 	result "--help lists $verb" $? "$o" "$e"
 done
@@ -38,7 +38,7 @@ version=$(awk '/define NUMAPERF_VERSION_(MAJOR|MINOR|PATCH)/ { v = v s $3; s = "
 run --version
 [ "$st" = 0 ] && [ "$(cat "$o")" = "numaperf $version" ]
 result "--version is the header's $version" $? "$o" "$e"
-for verb in topology check demo verify probe bench; do
+for verb in topology check demo run verify probe bench; do
 	run help "$verb"
 	cp "$o" "$work/help"
 	run "$verb" --help
@@ -72,6 +72,14 @@ misuse "unexpected argument 'more'" demo -- more
 misuse 'not an empty name' topology --sysfs ''
 misuse "no mode 'hard'" demo --mode hard
 misuse "no steal policy 'Some'" demo --policy Some
+misuse 'no command' run
+misuse 'no command' run --strict --
+misuse 'bind, interleave' run --policy best -- true
+misuse 'it needs --nodes' run --policy interleave -- true
+misuse 'a list such as' run --nodes 0- -- true
+misuse 'a list such as' run --cpus x -- true
+misuse '0.001 to 86400 seconds' run --interval 0 -- true
+misuse 'unknown option --bogus' run --bogus -- true
 misuse 'nothing to watch' verify
 misuse 'nothing to watch' verify --
 misuse 'not both' verify -p 1 -- true
@@ -305,6 +313,112 @@ else
 	[ "$probe_st" = 0 ] && jq -e '.hooks.run_time.rung | . == "tp_btf" or . == "fentry"' \
 		"$work/probe" >"$work/jq"
 	result 'as root the witness is on tp_btf at least' $? "$work/probe"
+fi
+
+# ---- run ----
+
+memory=$("$tool" topology --json | jq -r '[.nodes[] | select(.memory_bytes > 0) | .id][0] // 0')
+run run --nodes 4095 -- true
+[ "$st" = 2 ]
+result 'run: a node that cannot be: status 2' $? "$o" "$e"
+run run --nodes 1023 -- true
+[ "$st" = 125 ] && [ ! -s "$o" ] && grep -q 'no memory on node 1023; nodes with memory are' "$e"
+result 'run: a node that is not there: status 125, and those that are' $? "$o" "$e"
+run run --cpus 8191 -- true
+[ "$st" = 125 ] && grep -q 'not all of them are online' "$e"
+result 'run: a CPU that is not there: status 125' $? "$o" "$e"
+run run --output /no/such/place -- touch "$work/started"
+[ "$st" = 125 ] && [ ! -e "$work/started" ]
+result 'run: a report that could not be written: nothing is started' $? "$o" "$e"
+run run -- no-such-command-here
+[ "$st" = 127 ] && grep -q "no such command in PATH" "$e"
+result 'run: a command that is not there: status 127' $? "$o" "$e"
+run run -- /etc/passwd
+[ "$st" = 126 ] && grep -q "cannot run '/etc/passwd'" "$e"
+result 'run: a command that cannot be run: status 126' $? "$o" "$e"
+run run -- sh -c 'echo said; echo complained >&2; exit 7'
+[ "$st" = 7 ] && [ "$(cat "$o")" = said ] && grep -q '^complained$' "$e" && grep -q 'exit status 7' "$e"
+result 'run: the command has its outputs and its status' $? "$o" "$e"
+run run --output "$work/report" --json -- sh -c 'kill -TERM $$'
+cp "$work/report" "$o"
+[ "$st" = 143 ] && [ ! -s "$e" ] && json '.signal == 15 and .exit_status == null'
+result 'run: a signal is 128 and its number' $? "$o" "$e"
+"$tool" run --output "$work/report" -- sh -c 'trap "exit 9" USR1 TERM; echo ready; while :; do sleep 0.05; done' \
+	>"$o" 2>"$e" </dev/null &
+child=$!
+i=0
+until grep -q ready "$o" || [ $i = 100 ]; do sleep 0.05; i=$((i + 1)); done
+kill -TERM $child
+wait $child
+st=$?
+child=
+[ "$st" = 9 ]
+result 'run: a signal to the tool goes to the command' $? "$work/report" "$e"
+# a process that stops itself is continued from outside, and traced it stays
+"$tool" run --output "$work/report" -- sh -c 'echo $$ >"$0"; kill -STOP $$; exit 5' "$work/stopped" 2>"$e" &
+child=$!
+i=0
+until [ -s "$work/stopped" ] || [ $i = 100 ]; do sleep 0.05; i=$((i + 1)); done
+sleep 0.3
+kill -0 $child 2>/dev/null && kill -CONT "$(cat "$work/stopped")"
+wait $child
+st=$?
+child=
+[ "$st" = 5 ]
+result 'run: a command that stops itself goes on when it is continued' $? "$work/report" "$e"
+
+run run --json --output "$work/report" -- sh -c 'perl -e "our \$x = q(x) x 3e7; exit 0"; true'
+cp "$work/report" "$o"
+if json '.end_seen'; then
+	json '.processes >= 2 and ([.memory.peak.private[]] | add) > 29000000'
+	result 'run: what its children had is in the peak, however short they lived' $? "$o" "$e"
+else
+	skip 'run: its children at their end' "$(jq -r .end_unseen_why "$o")"
+fi
+run run --no-ptrace --json --output "$work/report" --interval 0.05 -- sleep 0.5
+cp "$work/report" "$o"
+[ "$st" = 0 ] && json '(.end_seen | not) and .end_unseen_why == "--no-ptrace" and .looks >= 5 and .verdict == "none"'
+result 'run: without ptrace it says that its end was not seen; nothing asked, nothing promised' $? "$o" "$e"
+run run --no-ptrace --strict --json --output "$work/report" --cpus "$(taskset -cp $$ | sed 's/.*: //')" -- true
+cp "$work/report" "$o"
+[ "$st" = 3 ] && json '.verdict == "unverified" and (.threads.why | length) > 0'
+result 'run: strict, and not seen: status 3, why' $? "$o" "$e"
+first=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+if [ "$(nproc)" -gt 1 ]; then
+	run run --json --output "$work/report" --cpus "$first" -- taskset -c "$(taskset -cp $$ | sed 's/.*[-,]//')" sleep 0.1
+	cp "$work/report" "$o"
+	[ "$st" = 0 ] && json '.verdict == "violated" and .threads.outside > 0 and (.threads.why | test("ran on CPU"))'
+	result 'run: a command that moves its threads away: violated, by which thread' $? "$o" "$e"
+	run run --strict --output "$work/report" --cpus "$first" -- taskset -c "$(taskset -cp $$ | sed 's/.*[-,]//')" sleep 0.1
+	[ "$st" = 1 ] && grep -q 'Threads: violated' "$work/report"
+	result 'run: the same in strict mode: status 1' $? "$work/report" "$e"
+	if taskset -c "$first" true 2>/dev/null; then
+		taskset -c "$first" "$tool" run --strict --cpus "$(taskset -cp $$ | sed 's/.*[-,]//')" -- \
+			touch "$work/started" >"$o" 2>"$e"
+		st=$?
+		[ "$st" = 125 ] && [ ! -e "$work/started" ] && grep -q 'outside the cpuset or the affinity' "$e"
+		result 'run: strict beyond the affinity that it was started with: not started' $? "$o" "$e"
+	fi
+else
+	skip 'run: threads elsewhere' 'one CPU only'
+fi
+if numactl -m "$memory" true 2>/dev/null; then
+	for policy in bind interleave preferred local; do
+		run run --strict --nodes "$memory" --policy $policy --output "$work/report" -- \
+			sh -c 'numactl --show'
+		[ "$st" = 0 ] && case $policy in
+		bind) grep -q '^policy: bind' "$o" && grep -q "^membind: $memory" "$o" ;;
+		interleave) grep -q '^policy: interleave' "$o" && grep -q "^interleavemask: $memory" "$o" ;;
+		preferred) grep -q '^policy: preferred' "$o" ;;
+		local) grep -Eq '^policy: (local|default|preferred)' "$o" ;;
+		esac
+		result "run: numactl sees the policy $policy" $? "$o" "$e" "$work/report"
+	done
+	run run --strict --nodes "$memory" --output "$work/report" -- sh -c 'sleep 0.1'
+	[ "$st" = 0 ] && grep -q 'Memory:  held' "$work/report" && grep -q 'Threads: held' "$work/report"
+	result 'run: bound: held' $? "$o" "$e" "$work/report"
+else
+	skip 'run: memory policies' 'numactl cannot bind here'
 fi
 
 # ---- verify ----
