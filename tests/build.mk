@@ -48,7 +48,7 @@ $(O)/obj/tests/bpf/effort.o: $(skeleton)
 $(O)/obj/tests/bpf/effort.o: private c_flags += -isystem $(O)/obj/bpf
 
 # peers
-$(O)/tests/bench/topology: private test_libs += -lhwloc
+$(O)/tests/bench/topology $(O)/tests/bench/region: private test_libs += -lhwloc
 
 # The pools: each peer that is installed gets a program, compiled and linked at one go.
 has        = $(shell pkg-config --exists $1 2>/dev/null && echo $2)

@@ -4,9 +4,9 @@
  * times; shown are the median and the extremes, since machines are noisy. Beside other
  * libraries: `make bench`.
  */
-#include "tool.h"
+#include "bench.h"
 
-#include <pthread.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 enum {
 	ROUNDS = 7,
+	PEERS_MAX = 3,
 	FIB = 27,
 	FIB_CALLS = 832039, /* of which half are spawned */
 	TASKS = 100000,
@@ -22,10 +23,10 @@ enum {
 	WAKES = 101,
 };
 
-static struct numaperf_topology *topo;
-static struct numaperf_executor *exec;
+struct numaperf_topology *bench_topology;
+struct numaperf_executor *bench_executor;
 
-static double now_ns(void)
+double bench_now_ns(void)
 {
 	struct timespec t;
 
@@ -51,11 +52,11 @@ static int compare(const void *a, const void *b)
 static double discovery(void)
 {
 	struct numaperf_topology *t;
-	double start = now_ns();
+	double start = bench_now_ns();
 
 	if (numaperf_topology_discover(&t))
 		return -1;
-	start = now_ns() - start;
+	start = bench_now_ns() - start;
 	numaperf_topology_unref(t);
 	return start / 1e6;
 }
@@ -63,11 +64,11 @@ static double discovery(void)
 static double creation(void)
 {
 	struct numaperf_executor *e;
-	double start = now_ns();
+	double start = bench_now_ns();
 
-	if (numaperf_executor_create(&e, topo, NULL))
+	if (numaperf_executor_create(&e, bench_topology, NULL))
 		return -1;
-	start = now_ns() - start;
+	start = bench_now_ns() - start;
 	numaperf_executor_destroy(e);
 	return start / 1e6;
 }
@@ -98,11 +99,11 @@ static void fib(void *arg)
 static double fork_join(void)
 {
 	struct fib f = { .n = FIB };
-	double start = now_ns();
+	double start = bench_now_ns();
 
-	if (numaperf_executor_run(exec, NUMAPERF_ANY_NODE, fib, &f))
+	if (numaperf_executor_run(bench_executor, NUMAPERF_ANY_NODE, fib, &f))
 		return -1;
-	return (now_ns() - start) / FIB_CALLS * 2;
+	return (bench_now_ns() - start) / FIB_CALLS * 2;
 }
 
 static void nothing(void *arg)
@@ -112,14 +113,14 @@ static void nothing(void *arg)
 
 static double submit(void)
 {
-	double start = now_ns();
+	double start = bench_now_ns();
 
 	for (int i = 0; i < TASKS; i++)
-		if (numaperf_executor_submit(exec, nothing, NULL))
+		if (numaperf_executor_submit(bench_executor, nothing, NULL))
 			return -1;
-	if (numaperf_executor_wait(exec))
+	if (numaperf_executor_wait(bench_executor))
 		return -1;
-	return (now_ns() - start) / TASKS;
+	return (bench_now_ns() - start) / TASKS;
 }
 
 static double submit_batch(void)
@@ -129,19 +130,19 @@ static double submit_batch(void)
 
 	for (int i = 0; i < BATCH; i++)
 		work[i] = (struct numaperf_work){ nothing, NULL };
-	start = now_ns();
+	start = bench_now_ns();
 	for (int i = 0; i < TASKS; i += BATCH)
-		if (numaperf_executor_submit_batch(exec, NUMAPERF_ANY_NODE, 0, work, BATCH,
-						   NULL))
+		if (numaperf_executor_submit_batch(bench_executor, NUMAPERF_ANY_NODE, 0, work,
+						   BATCH, NULL))
 			return -1;
-	if (numaperf_executor_wait(exec))
+	if (numaperf_executor_wait(bench_executor))
 		return -1;
-	return (now_ns() - start) / TASKS;
+	return (bench_now_ns() - start) / TASKS;
 }
 
 static void stamp(void *arg)
 {
-	double now = now_ns();
+	double now = bench_now_ns();
 
 	__atomic_store((double *)arg, &now, __ATOMIC_RELEASE);
 }
@@ -156,9 +157,9 @@ static double wake(void)
 
 		nap(2000000);
 		__atomic_store(&begun, &none, __ATOMIC_RELAXED);
-		start = now_ns();
-		if (numaperf_executor_submit(exec, stamp, &begun) ||
-		    numaperf_executor_wait(exec))
+		start = bench_now_ns();
+		if (numaperf_executor_submit(bench_executor, stamp, &begun) ||
+		    numaperf_executor_wait(bench_executor))
 			return -1;
 		v[i] = begun - start;
 	}
@@ -194,149 +195,23 @@ static void touch(void *ctx, size_t begin, size_t end)
 
 static double loop(void)
 {
-	double start = now_ns();
+	double start = bench_now_ns();
 
 	for (int i = 0; i < 100; i++)
-		if (numaperf_executor_parallel_for(exec, 0, 1000, 0, touch, NULL))
+		if (numaperf_executor_parallel_for(bench_executor, 0, 1000, 0, touch, NULL))
 			return -1;
-	return (now_ns() - start) / 100 / 1e3;
+	return (bench_now_ns() - start) / 100 / 1e3;
 }
 
-/* ---- memory ---- */
-
-enum {
-	REGION = 64 << 20,
-	POOL = 16 << 20,
-	PIECE = 64,
-	ADDS = 1000000,
-	ADDERS_MAX = 64,
-};
-
-/* A node that this process may have memory of. */
-static int some_node(void)
-{
-	struct numaperf_nodemask memory, allowed;
-
-	numaperf_topology_memory_nodes(topo, &memory);
-	numaperf_topology_allowed_nodes(topo, &allowed);
-	numaperf_nodemask_and(&memory, &memory, &allowed);
-	return numaperf_nodemask_first(&memory);
-}
-
-static double region(void)
-{
-	struct numaperf_region_opts opts = { .sz = sizeof(opts),
-					     .policy = NUMAPERF_POLICY_BIND,
-					     .prefault = NUMAPERF_PREFAULT_PARALLEL,
-					     .nodes = numaperf_nodemask_single(some_node()) };
-	struct numaperf_region *r;
-	double start = now_ns();
-
-	if (numaperf_region_create(&r, REGION, &opts))
-		return -1;
-	start = now_ns() - start;
-	numaperf_region_unref(r);
-	return start / 1e6;
-}
-
-static double pool(void)
-{
-	struct numaperf_pool_opts opts = { .sz = sizeof(opts),
-					   .prefault = NUMAPERF_PREFAULT_TOUCH };
-	struct numaperf_pool *p;
-	double start;
-	int n = 0;
-
-	if (numaperf_pool_create(&p, topo, some_node(), POOL, &opts))
-		return -1;
-	start = now_ns();
-	while (n < POOL / PIECE && numaperf_pool_alloc(p, PIECE))
-		n++;
-	start = now_ns() - start;
-	numaperf_pool_destroy(p);
-	return n == POOL / PIECE ? start / n : -1;
-}
-
-struct adder {
-	pthread_t thread;
-	struct numaperf_counter *counter;
-	unsigned int *go;
-	double ns;
-};
-
-static void *add(void *arg)
-{
-	struct adder *a = arg;
-	double start;
-
-	numaperf_counter_add(a->counter, 0); /* the thread's place is found */
-	while (!__atomic_load_n(a->go, __ATOMIC_ACQUIRE)) {
-	}
-	start = now_ns();
-	for (int i = 0; i < ADDS; i++)
-		numaperf_counter_add(a->counter, 1);
-	a->ns = (now_ns() - start) / ADDS;
-	return NULL;
-}
-
-/* The slowest of so many threads. */
-static double count_with(int threads)
-{
-	struct adder a[ADDERS_MAX] = { 0 };
-	struct numaperf_counter *counter;
-	unsigned int go = 0;
-	double worst = 0;
-	int started = 0;
-
-	if (numaperf_counter_create(&counter, topo))
-		return -1;
-	for (; started < threads; started++) {
-		a[started].counter = counter;
-		a[started].go = &go;
-		if (pthread_create(&a[started].thread, NULL, add, &a[started]))
-			break;
-	}
-	__atomic_store_n(&go, 1, __ATOMIC_RELEASE);
-	for (int i = 0; i < started; i++) {
-		pthread_join(a[i].thread, NULL);
-		worst = a[i].ns > worst ? a[i].ns : worst;
-	}
-	numaperf_counter_destroy(counter);
-	return worst;
-}
-
-static double count_alone(void)
-{
-	return count_with(1);
-}
-
-static double count_all(void)
-{
-	struct numaperf_cpuset cpus;
-	int n;
-
-	numaperf_topology_allowed_cpus(topo, &cpus);
-	n = (int)numaperf_cpuset_count(&cpus);
-	return count_with(n < ADDERS_MAX ? n : ADDERS_MAX);
-}
-
-static const struct figure {
-	const char *category, *name, *unit;
-	double (*measure)(void);
-	bool pool; /* with an executor */
-} figures[] = {
-	{ "topology", "discovery", "ms", discovery, false },
-	{ "executor", "creation", "ms", creation, false },
-	{ "executor", "spawn and join", "ns", fork_join, true },
-	{ "executor", "submit", "ns", submit, true },
-	{ "executor", "submit, batches of 64", "ns", submit_batch, true },
-	{ "executor", "submit to start, asleep", "us", wake, true },
-	{ "executor", "loop of 1,000 indices", "us", loop, true },
-	{ "executor", "idle", "ms CPU/s", idle, true },
-	{ "memory", "region of 64 MiB, prefaulted", "ms", region, false },
-	{ "memory", "pool, pieces of 64 bytes", "ns", pool, false },
-	{ "memory", "counter, one thread adds", "ns", count_alone, false },
-	{ "memory", "counter, a thread a CPU", "ns", count_all, false },
+static const struct bench_figure figures[] = {
+	{ "topology", "discovery", "ms", discovery, false, false },
+	{ "executor", "creation", "ms", creation, false, false },
+	{ "executor", "spawn and join", "ns", fork_join, true, false },
+	{ "executor", "submit", "ns", submit, true, false },
+	{ "executor", "submit, batches of 64", "ns", submit_batch, true, false },
+	{ "executor", "submit to start, asleep", "us", wake, true, false },
+	{ "executor", "loop of 1,000 indices", "us", loop, true, false },
+	{ "executor", "idle", "ms CPU/s", idle, true, false },
 };
 
 enum {
@@ -345,68 +220,147 @@ enum {
 
 /* ---- showing ---- */
 
-static int measure(const struct tool_command *cmd, const struct figure *f, double *v)
-{
-	for (int i = -1; i < ROUNDS; i++) { /* once to warm up */
-		double x = f->measure();
+/* A figure, and the median of its ratio to that of ours which it stands beside. */
+struct measured {
+	const struct bench_figure *figure;
+	double v[ROUNDS], sorted[ROUNDS];
+	double ratio; /* ours / the peer's; below 1 is in our favour. 0: it is ours */
+};
 
-		if (x < 0)
-			return tool_library_error(cmd);
-		if (i >= 0)
-			v[i] = x;
-	}
-	qsort(v, ROUNDS, sizeof(*v), compare);
+/* What cannot be measured here is NAN. */
+static int measure_once(const struct tool_command *cmd, struct measured *m, int round)
+{
+	double x = m->figure->measure();
+
+	if (x < 0 && !m->figure->peer)
+		return tool_library_error(cmd);
+	if (round >= 0)
+		m->v[round] = x < 0 ? NAN : x;
 	return TOOL_OK;
 }
 
-static void put_text(struct tool_table *table, const struct figure *f, const double *v)
+static void sum_up(struct measured *m, const struct measured *ours)
 {
-	tool_cell(table, strdup(f->category));
-	tool_cell(table, strdup(f->name));
-	tool_cell(table, tool_printf("%.3g", v[ROUNDS / 2]));
-	tool_cell(table, tool_printf("%.3g", v[0]));
-	tool_cell(table, tool_printf("%.3g", v[ROUNDS - 1]));
-	tool_cell(table, strdup(f->unit));
+	double ratio[ROUNDS];
+
+	memcpy(m->sorted, m->v, sizeof(m->v));
+	qsort(m->sorted, ROUNDS, sizeof(*m->sorted), compare);
+	if (!m->figure->peer)
+		return;
+	for (int i = 0; i < ROUNDS; i++)
+		ratio[i] = ours->v[i] / m->v[i];
+	qsort(ratio, ROUNDS, sizeof(*ratio), compare);
+	m->ratio = ratio[ROUNDS / 2];
 }
 
-static void put_json(json_t *out, const struct figure *f, const double *v)
+/* One of ours and its peers in turn, so that what else the machine does hits all of them. */
+static int measure_group(const struct tool_command *cmd, struct measured *group, size_t n)
 {
+	int status = TOOL_OK;
+
+	for (int round = -1; round < ROUNDS; round++) /* once to warm up */
+		for (size_t i = 0; i < n && !status; i++)
+			status = measure_once(cmd, &group[i], round);
+	for (size_t i = 0; i < n && !status; i++)
+		sum_up(&group[i], &group[0]);
+	return status;
+}
+
+static char *number(double x)
+{
+	return isnan(x) ? NULL : tool_printf("%.3g", x);
+}
+
+static void put_text(struct tool_table *table, const struct measured *m)
+{
+	const struct bench_figure *f = m->figure;
+
+	tool_cell(table, strdup(f->category));
+	tool_cell(table, tool_printf("%s%s", f->peer ? "  beside " : "", f->name));
+	for (int i = 0; i < 3; i++) {
+		char *text = number(m->sorted[i == 0 ? ROUNDS / 2 : i == 1 ? 0 : ROUNDS - 1]);
+
+		tool_cell(table, text ? text : strdup(""));
+	}
+	tool_cell(table, strdup(f->unit));
+	tool_cell(table, f->peer && !isnan(m->ratio) ? number(m->ratio) : strdup(""));
+}
+
+static json_t *json_number(double x)
+{
+	return isnan(x) ? json_null() : json_real(x);
+}
+
+static void put_json(json_t *out, const struct measured *m, const struct bench_figure *ours)
+{
+	const struct bench_figure *f = m->figure;
 	json_t *one = json_object();
 
 	tool_put(one, "category", tool_json_text(f->category));
 	tool_put(one, "name", tool_json_text(f->name));
 	tool_put(one, "unit", tool_json_text(f->unit));
-	tool_put(one, "median", json_real(v[ROUNDS / 2]));
-	tool_put(one, "min", json_real(v[0]));
-	tool_put(one, "max", json_real(v[ROUNDS - 1]));
+	tool_put(one, "median", json_number(m->sorted[ROUNDS / 2]));
+	tool_put(one, "min", json_number(m->sorted[0]));
+	tool_put(one, "max", json_number(m->sorted[ROUNDS - 1]));
+	tool_put(one, "beside", f->peer ? tool_json_text(ours->name) : json_null());
+	tool_put(one, "ratio", f->peer ? json_number(m->ratio) : json_null());
 	tool_append(out, one);
+}
+
+/* One of ours with the peers that follow it. */
+static int bench_group(const struct tool_command *cmd, const struct bench_figure *f, size_t n,
+		       struct tool_table *table, json_t *out)
+{
+	struct measured group[PEERS_MAX + 1];
+	int status = TOOL_OK;
+
+	memset(group, 0, sizeof(group));
+	for (size_t i = 0; i < n; i++)
+		group[i].figure = &f[i];
+	if (f->pool && !bench_executor &&
+	    numaperf_executor_create(&bench_executor, bench_topology, NULL))
+		status = tool_library_error(cmd);
+	if (!status)
+		status = measure_group(cmd, group, n);
+	/* nothing to be measured here, as a migration where there is one node */
+	if (status || isnan(group[0].v[0]))
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		put_json(out, &group[i], f);
+		put_text(table, &group[i]);
+	}
+	return TOOL_OK;
+}
+
+static int bench_figures(const struct tool_command *cmd, const char *category,
+			 const struct bench_figure *f, size_t count, struct tool_table *table,
+			 json_t *out)
+{
+	int status = TOOL_OK;
+	size_t n;
+
+	for (size_t i = 0; i < count && !status; i += n) {
+		for (n = 1; i + n < count && f[i + n].peer; n++)
+			continue;
+		if (!category || !strcmp(category, f[i].category))
+			status = bench_group(cmd, &f[i], n, table, out);
+	}
+	return status;
 }
 
 static int bench(const struct tool_command *cmd, const char *category, bool json)
 {
-	static const char *const head[] = {
-		"CATEGORY", "WHAT", "MEDIAN", "MIN", "MAX", "UNIT"
-	};
+	static const char *const head[] = { "CATEGORY", "WHAT", "MEDIAN",   "MIN",
+					    "MAX",	"UNIT", "OURS/PEER" };
 	struct tool_table table = { .columns = sizeof(head) / sizeof(head[0]) };
 	json_t *out = json_array(), *root;
-	double v[ROUNDS];
-	int status = TOOL_OK;
+	int status;
 
 	tool_cells(&table, head, table.columns);
-	for (int i = 0; i < FIGURES && !status; i++) {
-		const struct figure *f = &figures[i];
-
-		if (category && strcmp(category, f->category))
-			continue;
-		if (f->pool && !exec && numaperf_executor_create(&exec, topo, NULL))
-			status = tool_library_error(cmd);
-		if (!status)
-			status = measure(cmd, f, v);
-		if (status)
-			break;
-		put_json(out, f, v);
-		put_text(&table, f, v);
-	}
+	status = bench_figures(cmd, category, figures, FIGURES, &table, out);
+	if (!status)
+		status = bench_figures(cmd, category, bench_memory, bench_memory_count, &table,
+				       out);
 	if (status) {
 		table.failed = 1;
 		json_decref(out);
@@ -419,7 +373,8 @@ static int bench(const struct tool_command *cmd, const char *category, bool json
 	root = json_object();
 	tool_put(root, "version", tool_json_text(numaperf_version()));
 	tool_put(root, "workers",
-		 json_integer(exec ? numaperf_executor_worker_count(exec) : 0));
+		 json_integer(bench_executor ? numaperf_executor_worker_count(bench_executor)
+					     : 0));
 	tool_put(root, "rounds", json_integer(ROUNDS));
 	tool_put(root, "figures", out);
 	return tool_json_print(cmd, root);
@@ -430,7 +385,7 @@ static bool known(const char *category)
 	for (int i = 0; i < FIGURES; i++)
 		if (!strcmp(figures[i].category, category))
 			return true;
-	return false;
+	return !strcmp(bench_memory[0].category, category);
 }
 
 static int run(const struct tool_command *cmd, int argc, char **argv)
@@ -452,11 +407,11 @@ static int run(const struct tool_command *cmd, int argc, char **argv)
 			   category);
 		return TOOL_MISUSE;
 	}
-	if (numaperf_topology_discover(&topo))
+	if (numaperf_topology_discover(&bench_topology))
 		return tool_library_error(cmd);
 	status = bench(cmd, category, json);
-	numaperf_executor_destroy(exec);
-	numaperf_topology_unref(topo);
+	numaperf_executor_destroy(bench_executor);
+	numaperf_topology_unref(bench_topology);
 	return status;
 }
 

@@ -150,6 +150,16 @@ int np_budget_nodes(struct np_budget *budget)
 	return err;
 }
 
+bool np_memory_allowed(const struct numaperf_nodemask *nodes)
+{
+	struct numaperf_nodemask allowed;
+
+	numaperf_nodemask_zero(&allowed);
+	return np_sys->get_mempolicy(NULL, allowed.bits, ARRAY_SIZE(allowed.bits), NULL,
+				     MPOL_F_MEMS_ALLOWED) >= 0 &&
+	       numaperf_nodemask_subset(nodes, &allowed);
+}
+
 int np_memory_nodes(struct np_memory_nodes *nodes)
 {
 	int root = np_sys->open_root(NULL), err;

@@ -5,6 +5,7 @@
 #define NP_BUDGET_H
 
 #include <numaperf/mask.h>
+#include <stdbool.h>
 
 /* Bytes. `usable` is what an ordinary allocation gets without digging into the reserves: free
  * pages above the high watermark and the zones' protection, and clean file cache. */
@@ -46,6 +47,11 @@ struct np_memory_nodes {
 
 /* 0 or -errno, without a record. */
 int np_memory_nodes(struct np_memory_nodes *nodes);
+
+/* Whether the kernel lets this thread have memory of all of them: then they are online and have
+ * some, since a cpuset has no other nodes (cpuset(7); kernel/cgroup/cpuset.c, guarantee of
+ * effective_mems). One call, no file. */
+bool np_memory_allowed(const struct numaperf_nodemask *nodes);
 
 /* SwapFree of /proc/meminfo, bytes; 0 when it cannot be read. */
 uint64_t np_budget_swap(void);

@@ -141,6 +141,10 @@ int np_region_choose_nodes(struct numaperf_region *r)
 
 	if (r->opts.policy == NUMAPERF_POLICY_LOCAL)
 		return 0;
+	if (np_memory_allowed(&r->opts.nodes)) {
+		r->nodes = r->opts.nodes;
+		return 0;
+	}
 	err = np_memory_nodes(&have);
 	if (err) {
 		np_log(NUMAPERF_LOG_WARNING,
