@@ -170,6 +170,11 @@ static inline struct np_unit unit_of(const struct np_slab *s, size_t unit)
 	};
 }
 
+static inline uint32_t fresh_of(const struct np_slab *s, size_t first)
+{
+	return __atomic_load_n(&s->unit[first].fresh, __ATOMIC_RELAXED);
+}
+
 /* The kind of what begins at `object`, a class + 1 or NP_UNIT_LARGE; NP_UNIT_FREE: nothing
  * does.
  */
@@ -186,8 +191,9 @@ static inline unsigned int kind_at(const struct np_slab *s, const void *object)
 		return u.kind == NP_UNIT_LARGE && !(offset % NP_UNIT) ? NP_UNIT_LARGE
 								      : NP_UNIT_FREE;
 	class = &s->class[u.kind - 1];
-	offset -= (unit - u.back) * NP_UNIT;
-	return exact_quotient(class, offset) < class->objects ? u.kind : NP_UNIT_FREE;
+	unit -= u.back;
+	offset -= unit * NP_UNIT;
+	return exact_quotient(class, offset) < fresh_of(s, unit) ? u.kind : NP_UNIT_FREE;
 }
 
 size_t np_slab_usable(const struct np_slab *s, const void *object)
@@ -231,6 +237,7 @@ static void set_kind(struct np_slab *s, uint32_t unit, uint32_t n, uint8_t first
 		struct np_unit *u = &s->unit[unit + i];
 
 		__atomic_store_n(&u->back, (uint8_t)i, __ATOMIC_RELAXED);
+		__atomic_store_n(&u->fresh, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&u->kind, i ? rest : first, __ATOMIC_RELAXED);
 	}
 }
@@ -248,6 +255,15 @@ static bool add_span(struct np_slab *s, unsigned int c)
 	return true;
 }
 
+/* The next object of the span that was never handed out. */
+static size_t hand_out(struct np_slab *s, uint32_t unit)
+{
+	uint32_t fresh = fresh_of(s, unit);
+
+	__atomic_store_n(&s->unit[unit].fresh, fresh + 1, __ATOMIC_RELAXED);
+	return fresh;
+}
+
 static void *take_one(struct np_slab *s, struct np_slab_class *class)
 {
 	uint32_t unit = class->partial - 1;
@@ -257,10 +273,10 @@ static void *take_one(struct np_slab *s, struct np_slab_class *class)
 	if (object)
 		span->free = *(void **)object;
 	else
-		object = s->base + (size_t)unit * NP_UNIT + span->fresh++ * class->size;
+		object = s->base + (size_t)unit * NP_UNIT + hand_out(s, unit) * class->size;
 	span->live++;
 	class->live++;
-	if (!span->free && span->fresh == class->objects)
+	if (!span->free && fresh_of(s, unit) == class->objects)
 		unlink_span(s, class, unit);
 	return object;
 }
@@ -272,7 +288,7 @@ static void give_one(struct np_slab *s, struct np_slab_class *class, void *objec
 
 	unit -= s->unit[unit].back;
 	span = &s->span[unit];
-	if (!span->free && span->fresh == class->objects)
+	if (!span->free && fresh_of(s, unit) == class->objects)
 		link_span(s, class, (uint32_t)unit);
 	*(void **)object = span->free;
 	span->free = object;

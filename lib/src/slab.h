@@ -34,18 +34,19 @@ enum {
 	NP_UNIT_REST = 254,
 };
 
-/* Read by every free. Changes with slab->lock held. */
+/* Read by every free. */
 struct np_unit {
-	uint8_t kind; /* one of those above */
-	uint8_t back; /* of a class: how many units before this one its span begins */
+	uint8_t kind;	/* one of those above */
+	uint8_t back;	/* of a class: how many units before this one its span begins */
+	uint32_t fresh; /* of a class, its span's first unit: objects from here on were never
+			   handed out; under the class's lock */
 };
 
 /* Of a span's first unit. Of a class: under its lock. */
 struct np_span {
-	void *free;	/* objects that came back */
-	uint32_t fresh; /* objects from here on were never handed out */
-	uint32_t live;	/* handed out, those in threads' caches, too */
-	uint32_t next;	/* of the class's list: unit + 1, 0: none */
+	void *free;    /* objects that came back */
+	uint32_t live; /* handed out, those in threads' caches, too */
+	uint32_t next; /* of the class's list: unit + 1, 0: none */
 	uint32_t previous;
 	uint32_t units;
 };

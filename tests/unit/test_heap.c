@@ -257,9 +257,10 @@ static void wrong_frees_are_left_alone(void **state)
 	struct numaperf_heap *h = create(0), *other = create(0);
 	char *small = numaperf_heap_alloc(h, 100), *large = numaperf_heap_alloc(h, 1 << 20);
 	char *theirs = numaperf_heap_alloc(other, 100);
-	void *wrong[] = { small + 1,	small + 16,	  large + 16,
-			  large + UNIT, (char *)&h,	  theirs,
-			  (void *)1,	(char *)0 - 4096, small + (32 << 20) };
+	void *wrong[] = { small + 1, small + 16, large + 16, large + UNIT, (char *)&h, theirs,
+			  (void *)1, (char *)0 - 4096, small + (32 << 20),
+			  /* where the last of its span will be */
+			  (char *)((uintptr_t)small & ~(UNIT - 1)) + 112 * 584 };
 	size_t in_use = stats_of(h).in_use;
 
 	(void)state;
