@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Boots one guest and runs cases in it; TAP on stdout, exit 0 only if everything passed.
 #
-#	tests/vm/run.sh --kernel 6.1|6.12 --topology 1|2x2|4 [--timeout S] [--case-timeout S]
+#	tests/vm/run.sh --kernel 6.1|6.12 --topology 1|2x2|4|giant [--timeout S] [--case-timeout S]
 #			[--keep-log FILE] CASE...
 #
 # CASE names cases/CASE.sh (or, with a slash in it, a file). One boot serves all of them. A case that may take
@@ -76,7 +76,7 @@ EOF
 # machine has and of which the kernel WARNs. Linux numbers the nodes that have CPUs first, so that in
 # topology 4 QEMU's node 2 (memory only) is node 3, and its node 3 (no memory) is node 2.
 dist() { echo "--numa-distance src=$1,dst=$2,val=$3"; }
-memoryless=''
+more='' giant=''
 case $topology in
 1)
 	mem=512M smp='2,sockets=1,cores=2,threads=1'
@@ -84,12 +84,17 @@ case $topology in
 2x2)
 	mem=768M smp='4,sockets=2,cores=2,threads=1'
 	nodes="--numa 384M,cpus=0-1 --numa 384M,cpus=2-3 $(dist 0 1 21)" ;;
+giant) # two nodes, with a huge page of 1 GiB on the second
+	mem=3584M smp='2,sockets=2,cores=1,threads=1'
+	nodes="--numa 1792M,cpus=0 --numa 1792M,cpus=1 $(dist 0 1 21)"
+	giant='default_hugepagesz=2M hugepagesz=1G hugepages=1:1'
+	more='-cpu qemu64,+pdpe1gb' ;;
 4)
 	mem=1024M smp='6,sockets=3,cores=2,threads=1'
 	nodes="--numa 384M,cpus=0-1 --numa 384M,cpus=2-3 --numa 256M
 		$(dist 0 1 21) $(dist 0 2 17) $(dist 1 2 28)"
 	# virtme-ng knows no node without memory: QEMU's own words, and so for its distances
-	memoryless='-numa node,nodeid=3,cpus=4-5 -numa dist,src=0,dst=3,val=31
+	more='-numa node,nodeid=3,cpus=4-5 -numa dist,src=0,dst=3,val=31
 		-numa dist,src=1,dst=3,val=21 -numa dist,src=2,dst=3,val=40' ;;
 *) usage ;;
 esac
@@ -102,7 +107,7 @@ kopts="init=$here/guest-init np_run=$run console=ttyS0,115200 loglevel=5
 	rcupdate.rcu_cpu_stall_timeout=300 rcupdate.rcu_exp_cpu_stall_timeout=300000
 	panic=-1 oops=panic reboot=t
 	numa_balancing=disable cgroup.memory=nokmem mitigations=off audit=0 apparmor=0 random.trust_cpu=on
-	cryptomgr.notests raid=noautodetect i8042.noaux"
+	cryptomgr.notests raid=noautodetect i8042.noaux $giant"
 kargs=''
 for k in $kopts; do kargs="$kargs --kopt $k"; done
 
@@ -122,7 +127,7 @@ boot() {
 	timeout -k 10 "$timeout" /usr/bin/python3 "$vm/virtme-ng/usr/bin/virtme-run" \
 		--kimg "$vm/$kernel/boot/vmlinuz-$release" --mods auto --root / --force-initramfs --force-9p \
 		--disable-kvm --disable-microvm --no-virtme-ng-init --disable-monitor --memory $mem --cpus $smp \
-		$nodes $kargs --qemu-opts $memoryless -accel tcg,thread=single,tb-size=256 -no-reboot \
+		$nodes $kargs --qemu-opts $more -accel tcg,thread=single,tb-size=256 -no-reboot \
 		-serial "file:$run/tap" </dev/null >"$run/console" 2>"$run/stderr" || rc=$?
 }
 

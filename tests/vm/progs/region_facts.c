@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * region_facts POLICY NODES KIB MODE [none|touch|parallel [on|off|default [hold]]]:
- * creates a region and says what the library and the kernel say of it, or why it was refused.
+ * region_facts POLICY NODES KIB MODE [none|touch|parallel [on|off|default [hold]]], explicit
+ *huge pages of NP_HUGE KiB if that is set: creates a region and says what the library and the
+ *kernel say of it, or why it was refused.
  *
  *	enforcement=, method=, requested=, effective=, actual=, total=, absent=: the library's
  *placement pages=0:N,1:M		its pages by node kernel=0:N,1:M		the same
@@ -17,7 +18,7 @@
 
 static enum numaperf_policy policy_of(const char *s)
 {
-	for (int p = NUMAPERF_POLICY_LOCAL; p <= NUMAPERF_POLICY_INTERLEAVE; p++)
+	for (int p = NUMAPERF_POLICY_LOCAL; p <= NUMAPERF_POLICY_WEIGHTED_INTERLEAVE; p++)
 		if (!strcmp(s, numaperf_policy_name((enum numaperf_policy)p)))
 			return (enum numaperf_policy)p;
 	printf("no policy %s\n", s);
@@ -106,6 +107,8 @@ int main(int argc, char **argv)
 		if (argc > 6 && !strcmp(argv[6], thps[i]))
 			opts.thp = (enum numaperf_thp)i;
 	}
+	if (getenv("NP_HUGE"))
+		opts.huge_page_size = (size_t)atol(getenv("NP_HUGE")) << 10;
 	err = numaperf_region_create(&region, (size_t)atol(argv[3]) << 10, &opts);
 	if (err)
 		return refused(err);
