@@ -136,13 +136,19 @@ static void what_is_no_size(void **state)
 {
 	struct numaperf_region_opts opts = bind_opts(NUMAPERF_STRICT_UNWITNESSED);
 	struct numaperf_region *r;
+	int err;
 
 	(void)state;
 	assert_int_equal(numaperf_region_create(&r, 64 * KIB, &opts), 0);
 	assert_int_equal(numaperf_region_resize(r, 0), -EINVAL);
 	assert_int_equal(numaperf_region_resize(r, SIZE_MAX), -EINVAL);
-	assert_int_equal(numaperf_region_resize(r, (size_t)1 << 44), -NUMAPERF_EHARDMODE);
+	err = numaperf_region_resize(r, (size_t)1 << 44);
+#ifdef NP_TSAN /* it leaves no such address space */
+	assert_true(err == -ENOMEM || err == -NUMAPERF_EHARDMODE);
+#else
+	assert_int_equal(err, -NUMAPERF_EHARDMODE);
 	assert_int_equal(numaperf_last_error()->reason_id, NUMAPERF_REASON_MEMORY);
+#endif
 	assert_non_null(strstr(numaperf_last_error()->message, "region resizing"));
 	assert_int_equal(numaperf_region_resize(r, 63 * KIB), 0);
 	assert_int_equal(numaperf_region_size(r), 64 * KIB);
