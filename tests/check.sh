@@ -6,8 +6,9 @@
 #	tests/check.sh all [long] | unit | vm | lint
 #
 # Suites print TAP. A host row NAME runs tests/NAME/run.sh, NAME/PART runs tests/NAME/PART.sh or, without
-# such a file, tests/NAME/run.sh PART. All vm/CASE rows of one kernel and topology share one boot. The
-# whole of every suite's output is in $O/results; here are the failures, the skips and the sums.
+# such a file, tests/NAME/run.sh PART; those marked `side` two at once, before the others. All vm/CASE rows
+# of one kernel and topology share one boot. The whole of every suite's output is in $O/results; here are
+# the failures, the skips and the sums.
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
@@ -99,17 +100,25 @@ fi
 
 limit=900
 [ -z "$long" ] || limit=3600
-grep ' host ' "$results/rows" >"$results/host" || :
-while read -r row _ _ <&3; do
-	folder=${row%%/*}
-	part=${row#"$folder"}
-	part=${part#/}
-	if [ -n "$part" ] && [ -f "tests/$folder/$part.sh" ]; then
-		suite "$row" "$limit" "tests/$folder/$part.sh"
-	else
-		suite "$row" "$limit" "tests/$folder/run.sh" ${part:+"$part"}
-	fi
-done 3<"$results/host"
+hosts() { # FILE: takes the rows that the other has not taken yet
+	while read -r row _ _ <&3; do
+		mkdir "$results/host.$(echo "$row" | tr / .)" 2>/dev/null || continue
+		folder=${row%%/*}
+		part=${row#"$folder"}
+		part=${part#/}
+		if [ -n "$part" ] && [ -f "tests/$folder/$part.sh" ]; then
+			suite "$row" "$limit" "tests/$folder/$part.sh"
+		else
+			suite "$row" "$limit" "tests/$folder/run.sh" ${part:+"$part"}
+		fi
+	done 3<"$1"
+}
+grep ' host side$' "$results/rows" >"$results/side" || :
+grep ' host ' "$results/rows" | grep -v ' side$' >"$results/alone" || :
+hosts "$results/side" &
+if [ "$(nproc)" -gt 1 ]; then hosts "$results/side" & fi
+wait
+hosts "$results/alone"
 
 # ---- in guests ----
 

@@ -76,6 +76,11 @@ EOF
 # machine has and of which the kernel WARNs. Linux numbers the nodes that have CPUs first, so that in
 # topology 4 QEMU's node 2 (memory only) is node 3, and its node 3 (no memory) is node 2.
 dist() { echo "--numa-distance src=$1,dst=$2,val=$3"; }
+# initiator, target, nanoseconds, bytes a second
+speed() {
+	lb="-numa hmat-lb,initiator=$1,target=$2,hierarchy=memory"
+	echo "$lb,data-type=access-latency,latency=$3 $lb,data-type=access-bandwidth,bandwidth=$4"
+}
 more='' giant=''
 case $topology in
 1)
@@ -84,11 +89,12 @@ case $topology in
 2x2)
 	mem=768M smp='4,sockets=2,cores=2,threads=1'
 	nodes="--numa 384M,cpus=0-1 --numa 384M,cpus=2-3 $(dist 0 1 21)" ;;
-giant) # two nodes, with a huge page of 1 GiB on the second
+giant) # two nodes, with a huge page of 1 GiB on the second, and a firmware that says how fast they are
 	mem=3584M smp='2,sockets=2,cores=1,threads=1'
 	nodes="--numa 1792M,cpus=0 --numa 1792M,cpus=1 $(dist 0 1 21)"
 	giant='default_hugepagesz=2M hugepagesz=1G hugepages=1:1'
-	more='-cpu qemu64,+pdpe1gb' ;;
+	more="-cpu qemu64,+pdpe1gb -machine hmat=on
+		$(speed 0 0 10 10G) $(speed 0 1 20 5G) $(speed 1 0 25 4G) $(speed 1 1 15 8G)" ;;
 4)
 	mem=1024M smp='6,sockets=3,cores=2,threads=1'
 	nodes="--numa 384M,cpus=0-1 --numa 384M,cpus=2-3 --numa 256M

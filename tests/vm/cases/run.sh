@@ -59,12 +59,14 @@ case $NP_KERNEL in
 	t_refused 'weighted interleaving: refused, the kernel that has it is named' 125 'no policy weighted-interleave.*6.9' \
 		$run --strict --nodes 0-1 --policy weighted-interleave -- true ;;
 *)
-	echo 3 >/sys/kernel/mm/mempolicy/weighted_interleave/node0
+	weights=/sys/kernel/mm/mempolicy/weighted_interleave
+	echo 3 >$weights/node0
+	echo 1 >$weights/node1
 	eat 'weighted interleaving' --strict --nodes 0-1 --policy weighted-interleave
 	is 'weighted interleaving: held' .memory.verdict held
 	off=$(($(pages 0) - 3 * $(pages 1)))
 	t_check 'weighted interleaving: three to one' test ${off#-} -le 400
-	echo 1 >/sys/kernel/mm/mempolicy/weighted_interleave/node0 ;;
+	echo 1 >$weights/node0 ;;
 esac
 
 # --- what is done to it ---

@@ -110,6 +110,17 @@ static void own_weights(void)
 	numaperf_region_unref(r);
 }
 
+static void set_machine_weight(int node, int weight)
+{
+	char path[96], text[8];
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/mempolicy/weighted_interleave/node%d",
+		 node);
+	snprintf(text, sizeof(text), "%d", weight);
+	if (!file_write(path, text))
+		exit(1);
+}
+
 /* Whoever set them: sysfs. Without it, one each. */
 static void machine_weights(void)
 {
@@ -123,15 +134,10 @@ static void machine_weights(void)
 	long sum = 0;
 
 	NUMAPERF_NODEMASK_FOR_EACH (node, &memory_nodes) {
-		char path[96], text[8];
-
 		weights[node] = kernel ? weight : 1;
 		sum += weights[node];
-		snprintf(path, sizeof(path),
-			 "/sys/kernel/mm/mempolicy/weighted_interleave/node%d", node);
-		snprintf(text, sizeof(text), "%d", weight);
-		if (kernel && !file_write(path, text))
-			exit(1);
+		if (kernel)
+			set_machine_weight(node, weight);
 		weight -= 2;
 	}
 	r = create((size_t)sum * 100 * PAGE, o);
@@ -142,6 +148,9 @@ static void machine_weights(void)
 	ok(info.split == !kernel, "the machine's weights: kept by %s",
 	   kernel ? "the kernel" : "stretches, since the kernel has none");
 	numaperf_region_unref(r);
+	NUMAPERF_NODEMASK_FOR_EACH (node, &memory_nodes)
+		if (kernel)
+			set_machine_weight(node, 1);
 }
 
 static void preferring(void)
