@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Made and unmade a million times: neither memory, descriptors nor mappings grow. */
+#include "machine.h"
 #include "regions.h"
 
 #include <unistd.h>
@@ -25,28 +26,6 @@
 # define CYCLES 1000000
 # define SLACK	512
 #endif
-
-static struct numaperf_topology *topo;
-static int node;
-
-static int discover(void **state)
-{
-	struct numaperf_nodemask memory;
-
-	(void)state;
-	if (numaperf_topology_discover(&topo))
-		return -1;
-	numaperf_topology_memory_nodes(topo, &memory);
-	node = numaperf_nodemask_first(&memory);
-	return 0;
-}
-
-static int forget(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	return 0;
-}
 
 static size_t resident_pages(void)
 {

@@ -3,6 +3,7 @@
  * tests/vm/cases/memory.sh's. */
 #include "../../lib/src/slot.h"
 #include "../../lib/src/util.h"
+#include "machine.h"
 #include "regions.h"
 
 #include <numaperf/heap.h>
@@ -11,33 +12,12 @@
 #define UNIT	 ((size_t)65536)
 #define MAX_SIZE ((size_t)256 << 10)
 
-static struct numaperf_topology *topo;
-static int node;
 static int logged;
 
 static void count_log(void *ctx, enum numaperf_log_level level, const char *text)
 {
 	(void)ctx, (void)level, (void)text;
 	logged++;
-}
-
-static int discover(void **state)
-{
-	struct numaperf_nodemask memory;
-
-	(void)state;
-	if (numaperf_topology_discover(&topo))
-		return -1;
-	numaperf_topology_memory_nodes(topo, &memory);
-	node = numaperf_nodemask_first(&memory);
-	return 0;
-}
-
-static int forget(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	return 0;
 }
 
 static struct numaperf_heap *create(size_t size_max)

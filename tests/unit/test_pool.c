@@ -2,6 +2,7 @@
 /* Pools on this machine; where they are on others is tests/vm/cases/memory.sh's. */
 #include "../../lib/src/util.h"
 #include "fault.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <numaperf/pool.h>
@@ -10,28 +11,6 @@
 #include <stdarg.h>
 /* cmocka wants these before it */
 #include <cmocka.h>
-
-static struct numaperf_topology *topo;
-static int node;
-
-static int discover(void **state)
-{
-	struct numaperf_nodemask memory;
-
-	(void)state;
-	if (numaperf_topology_discover(&topo))
-		return -1;
-	numaperf_topology_memory_nodes(topo, &memory);
-	node = numaperf_nodemask_first(&memory);
-	return 0;
-}
-
-static int forget(void **state)
-{
-	(void)state;
-	numaperf_topology_unref(topo);
-	return 0;
-}
 
 static void pieces_are_aligned_zero_and_apart(void **state)
 {

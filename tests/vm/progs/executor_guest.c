@@ -15,7 +15,6 @@
 #include "../../../lib/src/worker.h"
 #include "prog.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <time.h>
@@ -28,18 +27,6 @@ enum {
 };
 
 static struct numaperf_topology *topo;
-
-static int entries(const char *path)
-{
-	DIR *d = opendir(path);
-	int n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
 
 /* ---- creation ---- */
 

@@ -5,6 +5,7 @@
 
 #include <numaperf.h>
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,19 @@ static inline enum numaperf_mode mode_of(const char *s)
 	if (!strcmp(s, "strict"))
 		return NUMAPERF_STRICT;
 	return strcmp(s, "unwitnessed") ? NUMAPERF_SOFT : NUMAPERF_STRICT_UNWITNESSED;
+}
+
+/* How many names a folder has, with its own two. */
+static inline int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
 }
 
 /* Says "ready" and waits until somebody closes or writes to our stdin. */

@@ -7,7 +7,6 @@
 #include "../../unit/child.h"
 #include "pages.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -249,18 +248,6 @@ static int count_lines(const char *path)
 	return n;
 }
 
-static int count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
-
 struct filter {
 	int error;
 	bool mbind, move_pages;
@@ -301,7 +288,7 @@ static void filtered(void *arg)
 	      (f->move_pages ? NUMAPERF_PLACEMENT_NUMA_MAPS : NUMAPERF_PLACEMENT_MOVE_PAGES));
 	numaperf_region_unref(r);
 	mappings = count_lines("/proc/self/maps");
-	fds = count_fds();
+	fds = entries("/proc/self/fd");
 
 	o.mode = NUMAPERF_STRICT;
 	r = NULL;
@@ -335,7 +322,7 @@ static void filtered(void *arg)
 		CHECK(maps_of(numaperf_region_data(strict), SOME * PAGE).on[second] == SOME);
 	}
 	CHECK(count_lines("/proc/self/maps") == mappings);
-	CHECK(count_fds() == fds);
+	CHECK(entries("/proc/self/fd") == fds);
 }
 
 static void filters(void)
