@@ -2,6 +2,7 @@
 /* Budgets from saved and from broken texts: zoneinfo, and the cgroups of both hierarchies. */
 #include "../../lib/src/budget.h"
 #include "../../lib/src/cgroup.h"
+#include "fault.h"
 #include "sys.h"
 #include "tree.h"
 #include "util.h"
@@ -265,12 +266,42 @@ static void a_cgroup_is_found_by_its_whole_name(void **state)
 	assert_false(np_cgroup_path(text, "memory", path, strlen("/a/b")));
 }
 
+/* On this machine: an answer or an error, and nothing stays open. */
+static void every_failure_is_said(void **state)
+{
+	static const int errors[] = { -ENOMEM, -EPERM, -ENOSYS, -EINVAL, -EIO };
+	struct numaperf_nodemask nodes = numaperf_nodemask_single(0);
+	int fds = fault_open_fds(), clean = 0;
+	struct fault_plan plan;
+
+	(void)state;
+	FAULT_SWEEP(plan, errors)
+	{
+		struct numaperf_budget b = { .sz = sizeof(b) };
+		int err;
+
+		fault_start(&plan);
+		err = numaperf_budget_query(&nodes, 0, &b);
+		fault_stop();
+		if (err) {
+			assert_true(plan.failed);
+			assert_int_equal(numaperf_last_error()->code, err);
+		} else {
+			assert_true(b.fits <= b.usable && b.fits <= b.cgroup_left);
+		}
+		clean += !plan.failed;
+		assert_int_equal(fault_open_fds(), fds);
+	}
+	assert_int_equal(clean, ARRAY_SIZE(errors));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cgroup_is_found_by_its_whole_name),
 		cmocka_unit_test(zones_are_summed_by_node),
 		cmocka_unit_test(broken_zoneinfo_is_refused),
+		cmocka_unit_test(every_failure_is_said),
 		cmocka_unit_test_setup_teardown(v2_the_tightest_ancestor_counts, start, stop),
 		cmocka_unit_test_setup_teardown(v1_has_limits_too, start, stop),
 		cmocka_unit_test_setup_teardown(what_fits_is_the_smaller, start, stop),
